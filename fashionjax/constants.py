@@ -1,0 +1,19 @@
+"""Names and ids that every part of the project shares. Imports nothing."""
+
+IGNORE_INDEX = 255
+"""Label of the pixels that no loss and no metric looks at."""
+
+BACKGROUND = 0
+"""Label of everything that is not clothing; always class 0."""
+
+IMAGE = "image"
+"""Batch key: uint8 `[batch, height, width, 3]`, RGB."""
+
+LABEL = "label"
+"""Batch key: uint8 `[batch, height, width]`, class ids or `IGNORE_INDEX`."""
+
+EXAMPLE_INDEX = "example_index"
+"""Batch key: int32 `[batch]`, position of the example in its split."""
+
+EXAMPLE_MASK = "example_mask"
+"""Batch key: bool `[batch]`, False for the rows that only fill up a last batch."""
