@@ -1,0 +1,1 @@
+"""Datasets, label maps and the host side input pipeline. Imports no jax."""

@@ -1,0 +1,259 @@
+"""From the ids of a dataset's files to the classes a model is trained on.
+
+A label map is a value: the names and colours of its classes, and the class of every
+id that the dataset's files may hold.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from fashionjax.constants import BACKGROUND, IGNORE_INDEX
+from fashionjax.data.categories import (
+    CCP_ACCESSORIES,
+    CCP_NAMES,
+    FASHIONPEDIA_CATEGORIES,
+)
+
+Color = tuple[int, int, int]
+
+_UNKNOWN = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelMap:
+    """The classes of a task and where each of a dataset's ids goes.
+
+    Attributes:
+        name: Short name, for messages and file names.
+        class_names: A class id's name, by position; position 0 is `background`.
+        palette: RGB in 0..255 of every class; background is black.
+        target_of: From a source id (0..254) to its class id; ids that map to 0 are
+            background and are not painted.
+        dropped: Source ids that exclude every image which contains one of them.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    palette: tuple[Color, ...]
+    target_of: Mapping[int, int]
+    dropped: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Checks that the parts agree.
+
+        Raises:
+            ValueError: A class without a colour, a target that is no class, or a
+                source id that a label image of 8 bits cannot hold.
+        """
+        if self.class_names[0] != "background" or self.palette[0] != (0, 0, 0):
+            raise ValueError(
+                f"{self.name}: class 0 must be 'background' in black, "
+                f"got {self.class_names[0]!r} in {self.palette[0]}"
+            )
+        if len(self.palette) != self.num_classes:
+            raise ValueError(
+                f"{self.name}: {len(self.palette)} colours for "
+                f"{self.num_classes} classes"
+            )
+        if len(set(self.class_names)) != self.num_classes:
+            raise ValueError(f"{self.name}: class names repeat: {self.class_names}")
+        for source, target in self.target_of.items():
+            if not (0 <= source < IGNORE_INDEX and 0 <= target < self.num_classes):
+                raise ValueError(
+                    f"{self.name}: {source} -> {target}: source ids are 0..254, "
+                    f"targets 0..{self.num_classes - 1}"
+                )
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.class_names)
+
+    def apply(self, label: np.ndarray) -> np.ndarray:
+        """Replaces source ids by class ids.
+
+        Args:
+            label: uint8 `[height, width]` of source ids; `IGNORE_INDEX` stays.
+
+        Returns:
+            uint8 `[height, width]` of class ids.
+
+        Raises:
+            ValueError: The label is not uint8 or holds an id that the map does not
+                know.
+        """
+        if label.dtype != np.uint8:
+            raise ValueError(f"label has dtype {label.dtype}; allowed is uint8")
+        table = np.full(256, _UNKNOWN, np.int16)
+        table[list(self.target_of)] = list(self.target_of.values())
+        table[IGNORE_INDEX] = IGNORE_INDEX
+        mapped = table[label]
+        if (mapped == _UNKNOWN).any():
+            raise self._unknown(np.unique(label[mapped == _UNKNOWN]).tolist())
+        return mapped.astype(np.uint8)
+
+    def paint(self, masks: np.ndarray, category_ids: np.ndarray) -> np.ndarray:
+        """Draws instances into one label, big ones first.
+
+        No source states which instance a pixel of several belongs to. Painting by
+        decreasing area keeps the small ones (a pocket on a jacket) visible.
+
+        Args:
+            masks: bool `[n, height, width]`, one instance each.
+            category_ids: int `[n]`, their source ids.
+
+        Returns:
+            uint8 `[height, width]` of class ids. Instances whose category maps to
+            background are skipped; of two with equal area the later one wins.
+
+        Raises:
+            ValueError: A category that the map does not know, or not one category
+                for each mask.
+        """
+        if masks.ndim != 3 or len(masks) != len(category_ids):
+            raise ValueError(
+                f"masks {masks.shape} and category ids {np.shape(category_ids)}: "
+                "allowed are [n, height, width] and [n]"
+            )
+        ids = [int(i) for i in category_ids]
+        unknown = sorted(set(ids) - set(self.target_of))
+        if unknown:
+            raise self._unknown(unknown)
+        label = np.zeros(masks.shape[1:], np.uint8)
+        areas = np.count_nonzero(masks, axis=(1, 2))
+        for i in np.argsort(-areas, kind="stable"):
+            target = self.target_of[ids[i]]
+            if target != BACKGROUND:
+                label[masks[i].astype(bool)] = target
+        return label
+
+    def drops(self, category_ids: Iterable[int]) -> bool:
+        """Whether an image that contains these source ids is to be left out."""
+        return not self.dropped.isdisjoint(int(i) for i in category_ids)
+
+    def _unknown(self, ids: list[int]) -> ValueError:
+        return ValueError(
+            f"label map {self.name!r} does not know the id(s) {ids}; "
+            f"it knows {_ranges(sorted(self.target_of))}"
+        )
+
+
+def _ranges(ids: list[int]) -> str:
+    """Writes sorted ids briefly: [0, 1, 2, 5] becomes `0..2, 5`."""
+    parts: list[list[int]] = []
+    for i in ids:
+        if parts and parts[-1][-1] == i - 1:
+            parts[-1][1:] = [i]
+        else:
+            parts.append([i])
+    return ", ".join("..".join(str(i) for i in part) for part in parts)
+
+
+def voc_palette(num_classes: int) -> tuple[Color, ...]:
+    """The colour map of PASCAL VOC: distinct colours for up to 256 classes.
+
+    Args:
+        num_classes: Number of colours, 1..256.
+
+    Returns:
+        RGB in 0..255 by class id; the first is black.
+    """
+    palette = []
+    for class_id in range(num_classes):
+        color = [0, 0, 0]
+        for bit in range(8):
+            # Bits 0, 1, 2 of the id go to the high bits of R, G, B, and so on.
+            color[bit % 3] |= ((class_id >> bit) & 1) << (7 - bit // 3)
+        palette.append((color[0], color[1], color[2]))
+    return tuple(palette)
+
+
+def _merged(
+    names: tuple[str, ...], groups: Mapping[str, Iterable[int]]
+) -> dict[int, int]:
+    """Target of every source id 0..45: its group's class, else background."""
+    targets = dict.fromkeys(range(len(FASHIONPEDIA_CATEGORIES)), BACKGROUND)
+    for name, ids in groups.items():
+        targets.update(dict.fromkeys(ids, names.index(name)))
+    return targets
+
+
+def _ccp_four(to_background: Iterable[str] = ()) -> dict[int, int]:
+    """Target of every CCP id among background, clothes, hair, skin."""
+    special = {"null": 0, "hair": 2, "skin": 3} | dict.fromkeys(to_background, 0)
+    return {i: special.get(name, 1) for i, name in enumerate(CCP_NAMES)}
+
+
+FASHIONPEDIA_47 = LabelMap(
+    name="fashionpedia_47",
+    class_names=("background", *FASHIONPEDIA_CATEGORIES),
+    palette=voc_palette(47),
+    target_of={i: i + 1 for i in range(46)},
+)
+"""All 46 categories of Fashionpedia and iMaterialist; class id = category id + 1."""
+
+_NINE = (
+    "background",
+    "top",
+    "overtop",
+    "pants",
+    "shorts",
+    "skirt",
+    "dress",
+    "shoe",
+    "bag",
+)
+
+IMATERIALIST_9 = LabelMap(
+    name="imaterialist_9",
+    class_names=_NINE,
+    palette=(
+        (0, 0, 0),
+        (230, 60, 60),
+        (250, 150, 40),
+        (50, 90, 220),
+        (60, 200, 230),
+        (170, 70, 210),
+        (250, 120, 190),
+        (130, 90, 50),
+        (90, 190, 80),
+    ),
+    target_of=_merged(
+        _NINE,
+        {
+            "top": (0, 1),
+            "overtop": (2, 3, 4, 5, 9),
+            "pants": (6,),
+            "shorts": (7,),
+            "skirt": (8,),
+            "dress": (10,),
+            "shoe": (23,),
+            "bag": (24,),
+        },
+    ),
+    dropped=frozenset({11}),
+)
+"""S3's merge of the 46 categories into 8; images with a jumpsuit are left out."""
+
+CCP_59 = LabelMap(
+    name="ccp_59",
+    class_names=("background", *CCP_NAMES[1:]),
+    palette=voc_palette(59),
+    target_of={i: i for i in range(59)},
+)
+"""All labels of CCP; its `null` is called background as everywhere else."""
+
+CCP_4 = LabelMap(
+    name="ccp_4",
+    class_names=("background", "clothes", "hair", "skin"),
+    palette=((0, 0, 0), (50, 110, 220), (150, 90, 40), (245, 190, 150)),
+    target_of=_ccp_four(),
+)
+"""S0's four classes; everything worn or carried counts as clothes."""
+
+CCP_4_BARE = dataclasses.replace(
+    CCP_4, name="ccp_4_bare", target_of=_ccp_four(to_background=CCP_ACCESSORIES)
+)
+"""S0's four classes with accessories (bags, jewellery, glasses) as background."""
