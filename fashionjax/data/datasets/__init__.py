@@ -1,0 +1,1 @@
+"""The datasets: how each is prepared and read."""

@@ -1,0 +1,144 @@
+"""Decoding and resizing of photos and label images. Sizes are (height, width)."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageOps
+
+_EXIF_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+_WIDE_GRAY = ("I", "I;16", "I;16B", "I;16L")
+
+
+def decode_image(
+    data: bytes, *, name: str = "image", at_least: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Decodes a photo as a viewer would show it.
+
+    Args:
+        data: An encoded file in any format that Pillow reads.
+        name: What to call the file in errors.
+        at_least: (height, width) that the caller will resize to. A JPEG is then
+            decoded at the smallest of 1/1, 1/2, 1/4, 1/8 of its size that is not
+            below this, which is faster; other formats come at their own size.
+
+    Returns:
+        uint8 `[height, width, 3]`, RGB, turned upright by its EXIF orientation.
+        Transparency is dropped; 16 bits become 8 by keeping the high byte.
+
+    Raises:
+        ValueError: The data are no complete image.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as photo:
+            if at_least is not None:
+                photo.draft("RGB", _as_stored(photo, at_least))
+            upright = ImageOps.exif_transpose(photo)
+            if upright.mode in _WIDE_GRAY:
+                return _high_byte(np.asarray(upright))
+            return np.array(upright.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(name, len(data), error) from error
+
+
+def decode_label(data: bytes, *, name: str = "label") -> np.ndarray:
+    """Decodes a label image to the exact ids in its file.
+
+    Args:
+        data: An encoded PNG (or other lossless format), palette or grey, 1 to 8 bits.
+        name: What to call the file in errors.
+
+    Returns:
+        uint8 `[height, width]`: palette indices or grey values as stored.
+
+    Raises:
+        ValueError: The data are no complete image, or one with several channels or
+            more than 8 bits, which holds colours and not ids.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.format == "JPEG" or image.mode not in ("P", "L", "1"):
+                raise ValueError(
+                    f"{name} is a {image.format} with mode {image.mode}; allowed are "
+                    "lossless palette (P) or grey (L, 1) images whose values are ids"
+                )
+            return np.array(image, np.uint8) // _gray_scale(data)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(name, len(data), error) from error
+
+
+def encode_label(label: np.ndarray) -> bytes:
+    """Encodes ids as a grey PNG of 8 bits, which `decode_label` reads back exactly.
+
+    Args:
+        label: uint8 `[height, width]`.
+
+    Returns:
+        The bytes of a PNG file.
+    """
+    file = io.BytesIO()
+    Image.fromarray(label).save(file, format="PNG")
+    return file.getvalue()
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes a photo bilinearly, with antialiasing where it shrinks.
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+        size: The new (height, width); the aspect ratio is not kept.
+
+    Returns:
+        uint8 `[*size, 3]`.
+    """
+    height, width = size
+    if image.shape[:2] == (height, width):
+        return image
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(resized)
+
+
+def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes a label by nearest neighbour between pixel centres.
+
+    Args:
+        label: uint8 `[height, width]`.
+        size: The new (height, width).
+
+    Returns:
+        uint8 `[*size]`; the new pixel i shows the old pixel that its centre, at
+        (i + 1/2) * old / new, falls into.
+    """
+    if label.shape == tuple(size):
+        return label
+    # Integers: a rounded centre could fall into the neighbour.
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new)
+        for new, old in zip(size, label.shape, strict=True)
+    )
+    return label[rows][:, columns]
+
+
+def _as_stored(photo: Image.Image, size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) in the file of a (height, width) on the screen."""
+    height, width = size
+    sideways = photo.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+    return (height, width) if sideways else (width, height)
+
+
+def _high_byte(gray: np.ndarray) -> np.ndarray:
+    """RGB uint8 from grey values of 16 bits."""
+    values = np.clip(gray.astype(np.int64), 0, 65535) >> 8
+    return np.repeat(values.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _gray_scale(data: bytes) -> int:
+    """The factor by which Pillow multiplied the values of a PNG of 2 or 4 bits."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        return 1
+    bits, color_type = data[24], data[25]
+    return 255 // (2**bits - 1) if color_type == 0 and bits in (2, 4) else 1
+
+
+def _unreadable(name: str, size: int, error: BaseException) -> ValueError:
+    return ValueError(f"cannot decode {name} ({size} bytes): {error}")

@@ -1,0 +1,167 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashionjax.data.images import (
+    decode_image,
+    decode_label,
+    encode_label,
+    resize_image,
+    resize_label,
+)
+
+
+def _encode(image, image_format, **options):
+    file = io.BytesIO()
+    image.save(file, format=image_format, **options)
+    return file.getvalue()
+
+
+def _gradient(height, width):
+    ramp = np.linspace(0, 255, height * width).reshape(height, width)
+    return np.stack([ramp, ramp[::-1], ramp[:, ::-1]], -1).astype(np.uint8)
+
+
+def _png(values, bits):
+    """A grey PNG of 1, 2 or 4 bits, which Pillow itself does not write."""
+    height, width = values.shape
+    rows = b""
+    for row in values:
+        digits = "".join(f"{v:0{bits}b}" for v in row)
+        digits += "0" * (-len(digits) % 8)
+        rows += b"\0" + int(digits, 2).to_bytes(len(digits) // 8, "big")
+
+    def chunk(kind, data):
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "1", "YCbCr"])
+def test_every_mode_becomes_rgb(mode):
+    image = Image.fromarray(_gradient(6, 9)).convert(mode)
+    image_format = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
+    decoded = decode_image(_encode(image, image_format))
+    assert decoded.shape == (6, 9, 3)
+    assert decoded.dtype == np.uint8
+    np.testing.assert_allclose(decoded, np.asarray(image.convert("RGB")), atol=2)
+
+
+def test_sixteen_bits_keep_the_high_byte():
+    wide = np.array([[0, 255, 256, 0x7FFF, 0xFFFF]], np.uint16)
+    decoded = decode_image(_encode(Image.fromarray(wide), "PNG"))
+    np.testing.assert_array_equal(decoded[..., 0], [[0, 0, 1, 0x7F, 0xFF]])
+    np.testing.assert_array_equal(decoded[..., 0], decoded[..., 2])
+
+
+def test_exif_orientation_is_applied():
+    image = Image.fromarray(_gradient(4, 6))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the viewer turns it 90 degrees clockwise
+    decoded = decode_image(_encode(image, "PNG", exif=exif))
+    np.testing.assert_array_equal(decoded, np.rot90(_gradient(4, 6), -1))
+
+
+@pytest.mark.parametrize(("orientation", "shape"), [(1, (100, 200)), (6, (200, 100))])
+def test_a_large_jpeg_is_decoded_at_the_smallest_sufficient_scale(orientation, shape):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = _encode(Image.new("RGB", (800, 400)), "JPEG", exif=exif)
+    assert decode_image(data, at_least=shape).shape[:2] == shape
+    larger = tuple(2 * n for n in shape)
+    slightly_more = (shape[0] + 1, shape[1])
+    assert decode_image(data, at_least=slightly_more).shape[:2] == larger
+
+
+def test_at_least_never_enlarges():
+    data = _encode(Image.new("RGB", (8, 4)), "JPEG")
+    assert decode_image(data, at_least=(100, 100)).shape == (4, 8, 3)
+
+
+def test_what_is_no_image_is_named():
+    photo = _encode(Image.fromarray(_gradient(64, 64)), "JPEG")
+    for data in (b"", b"text", photo[: len(photo) // 2]):
+        with pytest.raises(ValueError, match=f"cannot decode x.jpg .{len(data)} byte"):
+            decode_image(data, name="x.jpg")
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_damage_never_raises_anything_but_value_error(image_format):
+    clean = _encode(Image.fromarray(_gradient(40, 40)), image_format)
+    rng = np.random.default_rng(0)
+    failures = 0
+    for _ in range(300):
+        data = np.frombuffer(clean, np.uint8).copy()
+        data[rng.integers(len(data), size=3)] = rng.integers(256, size=3)
+        try:
+            decode_image(data.tobytes())
+        except ValueError:
+            failures += 1
+    assert failures > 0
+
+
+def test_labels_round_trip_exactly():
+    label = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    np.testing.assert_array_equal(decode_label(encode_label(label)), label)
+
+
+def test_palette_labels_give_indices_and_not_colours():
+    label = np.array([[0, 3, 58, 255]], np.uint8)
+    image = Image.fromarray(label)
+    image.putpalette([7] * 768)
+    np.testing.assert_array_equal(decode_label(_encode(image, "PNG")), label)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_gray_labels_of_few_bits_keep_their_values(bits):
+    label = np.arange(2**bits, dtype=np.uint8).reshape(2, -1)
+    np.testing.assert_array_equal(decode_label(_png(label, bits)), label)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (_encode(Image.new("RGB", (2, 2)), "PNG"), "PNG with mode RGB"),
+        (_encode(Image.new("L", (2, 2)), "JPEG"), "JPEG with mode L"),
+        (_encode(Image.new("I;16", (2, 2)), "PNG"), "PNG with mode I;16"),
+    ],
+)
+def test_images_that_hold_no_ids_are_refused(data, found):
+    with pytest.raises(ValueError, match=f"x is a {found}; allowed are lossless"):
+        decode_label(data, name="x")
+
+
+def test_shrinking_an_image_averages():
+    stripes = np.zeros((8, 8, 3), np.uint8)
+    stripes[:, ::2] = 200
+    resized = resize_image(stripes, (4, 1))
+    assert resized.shape == (4, 1, 3)
+    assert np.abs(resized.astype(int) - 100).max() <= 25
+
+
+def test_resizing_an_image_takes_height_first():
+    assert resize_image(_gradient(10, 20), (7, 3)).shape == (7, 3, 3)
+
+
+def test_labels_are_resized_at_pixel_centres():
+    label = np.array([[0, 1, 2, 3, 4]], np.uint8)
+    np.testing.assert_array_equal(resize_label(label, (1, 3)), [[0, 2, 4]])
+    np.testing.assert_array_equal(
+        resize_label(label[:, :2], (2, 4)), [[0, 0, 1, 1]] * 2
+    )
+
+
+def test_label_resize_equals_pillow():
+    label = np.random.default_rng(0).integers(0, 59, (37, 23), dtype=np.uint8)
+    for height, width in [(12, 8), (37, 23), (50, 60), (1, 1), (36, 24)]:
+        pillow = Image.fromarray(label).resize(
+            (width, height), Image.Resampling.NEAREST
+        )
+        np.testing.assert_array_equal(resize_label(label, (height, width)), pillow)
