@@ -1,8 +1,6 @@
 """Where the numbers of a run go: `metrics.jsonl`, TensorBoard, or both.
 
-The report (`fashionjax.report`) reads what `JsonlWriter` wrote. Names of training
-metrics that it understands: `loss`, `loss/TERM`, `learning_rate`,
-`learning_rate/GROUP`, `images_per_second`, `data_wait`.
+The report (`fashionjax.report`) reads what `JsonlWriter` wrote.
 """
 
 import dataclasses
@@ -16,8 +14,17 @@ from pathlib import Path
 from typing import Protocol
 
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.event_pb2 import (  # protobuf makes both at run time
+    Event,  # pyright: ignore[reportAttributeAccessIssue]
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+)
 from tensorboardX.summary import scalar
+
+NOT_LOSS_TERMS = frozenset(
+    {"loss", "grad_norm", "learning_rate", "images_per_second", "data_wait"}
+)
+"""Training metrics that are no summand of the objective; nor is a name with a slash
+(`learning_rate/encoder`). Every other training metric is taken for a loss term."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,6 +303,15 @@ def open_writers(
     except OSError as error:
         warnings.warn(f"no TensorBoard files for this run: {error}", stacklevel=2)
     return WriterGroup(writers)
+
+
+def loss_terms(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Picks the terms of the objective out of the metrics of a training step."""
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if name not in NOT_LOSS_TERMS and "/" not in name
+    }
 
 
 def series(

@@ -12,6 +12,7 @@ from fashionjax.train.writers import (
     JsonlWriter,
     TensorBoardWriter,
     WriterGroup,
+    loss_terms,
     open_writers,
     read_metrics,
     series,
@@ -191,3 +192,9 @@ def test_series_picks_one_metric_of_one_split(tmp_path):
     writer.close()
     records = read_metrics(tmp_path / "metrics.jsonl")
     assert series(records, "train", "loss") == ([1, 3], [2.0, 1.0])
+
+
+def test_loss_terms_leave_out_what_is_no_summand():
+    metrics = {"loss": 3, "segmentation": 2, "tags": 1, "grad_norm": 9}
+    metrics |= {"learning_rate": 0.1, "learning_rate/encoder": 0.01}
+    assert loss_terms(metrics) == {"segmentation": 2, "tags": 1}
