@@ -1,0 +1,206 @@
+"""The Extended U-Net: a U-Net with a tag branch and a box branch.
+
+Vozáriková, Staňa, Semanišín: Clothing Parsing using Extended U-Net. The decoder is
+fastai's DynamicUnet with nearest-neighbour upsampling in place of pixel shuffle.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.typing import Dtype
+from jaxtyping import Array, Float
+
+from fashionjax.constants import BACKGROUND
+from fashionjax.nn import BatchNorm, BoxBranch, TagBranch, conv
+from fashionjax.ops.resize import upsample_nearest
+from fashionjax.types import Image, Logits, Outputs
+
+Injection = Literal["none", "concat", "multiply_logits", "multiply_probs"]
+Features = Float[Array, "batch height width channels"]
+
+
+class MultitaskUNet(nn.Module):
+    """U-Net whose image-level branches may feed back into the segmentation.
+
+    The branches read the encoder's deepest map. With `injection`
+
+    - "concat", each of their logits is tiled to a constant map and concatenated to
+      the last decoder map (the document's main model);
+    - "multiply_logits", class scores are multiplied by the tag probability of their
+      class, background by 1;
+    - "multiply_probs", class probabilities are, and the logits are the logarithm of
+      the renormalised result;
+    - "none", the branches only add loss terms, and `detach_branches` removes them.
+
+    Attributes:
+        encoder: Maps an image to feature maps, the finest at stride 2.
+        num_classes: Number of classes, background included.
+        decoder_features: Channels of the decoder stages, coarsest first.
+        tag_branch: Whether the model has a tag branch.
+        box_branch: Whether the model has a box branch.
+        injection: How branch logits enter the segmentation.
+        image_size: (height, width) that the box branch is built for; None without.
+        branch_features: Width of the branches' hidden layers.
+        dropout_rate: Dropout of the branches' hidden layers.
+        dtype: Type of the computation; parameters and logits are float32.
+    """
+
+    encoder: nn.Module
+    num_classes: int
+    decoder_features: tuple[int, ...] = (512, 384, 256, 96)
+    tag_branch: bool = True
+    box_branch: bool = True
+    injection: Injection = "concat"
+    image_size: tuple[int, int] | None = None
+    branch_features: int = 512
+    dropout_rate: float = 0.5
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, image: Image, *, train: bool) -> Outputs:
+        """Returns logits at the input's size and those of the branches.
+
+        Args:
+            image: Normalised image; height and width divisible by the encoder's
+                deepest reduction.
+            train: Whether to normalise by batch statistics and to drop out.
+
+        Raises:
+            ValueError: If the image's size does not suit the model.
+        """
+        self._check(image.shape[1:3])
+        image = image.astype(self.dtype)
+        *skips, deepest = self.encoder(image, train=train)
+        tag_logits, box_logits = self._branches(deepest, train=train)
+
+        x = nn.relu(self._norm(deepest, "middle_norm", train=train))
+        channels = x.shape[-1]
+        x = self._conv(x, 2 * channels, "middle_conv1", train=train)
+        x = self._conv(x, channels, "middle_conv2", train=train)
+        stages = zip(self.decoder_features, reversed(skips), strict=True)
+        for stage, (features, skip) in enumerate(stages):
+            skip = self._norm(skip, f"skip_norm{stage}", train=train)
+            x = nn.relu(jnp.concatenate([upsample_nearest(x), skip], axis=-1))
+            x = self._conv(x, features, f"decoder{stage}_conv1", train=train)
+            x = self._conv(x, features, f"decoder{stage}_conv2", train=train)
+
+        maps = [upsample_nearest(x), image]
+        if self.injection == "concat":
+            maps += [
+                _tile(branch_logits.astype(self.dtype), image.shape[1:3])
+                for branch_logits in (tag_logits, box_logits)
+                if branch_logits is not None
+            ]
+        x = jnp.concatenate(maps, axis=-1)
+        residual = self._conv(x, x.shape[-1], "residual_conv1", train=train)
+        residual = self._conv(residual, x.shape[-1], "residual_conv2", train=train)
+        head = conv(self.num_classes, 1, use_bias=True, dtype=self.dtype, name="head")
+        logits = head(x + residual).astype(jnp.float32)
+        if tag_logits is not None and self.injection.startswith("multiply"):
+            logits = self._multiply(logits, tag_logits)
+        return Outputs(logits=logits, tag_logits=tag_logits, box_logits=box_logits)
+
+    def _check(self, size: tuple[int, ...]) -> None:
+        reduction = self.encoder.reductions[-1]
+        if size[0] % reduction or size[1] % reduction:
+            raise ValueError(
+                f"image size {size[0]}×{size[1]} is not divisible by {reduction}, as"
+                " this encoder needs"
+            )
+        if self.box_branch and self.image_size != tuple(size):
+            raise ValueError(
+                f"image size {size[0]}×{size[1]} does not fit the box branch, which is"
+                f" built for image_size={self.image_size}; other sizes need a model"
+                " without box branch (see detach_branches)"
+            )
+        allowed = get_args(Injection)
+        if self.injection not in allowed:
+            raise ValueError(f"injection {self.injection!r} is none of {allowed}")
+        if self.injection.startswith("multiply") and not self.tag_branch:
+            raise ValueError(f"injection {self.injection!r} needs tag_branch=True")
+
+    def _branches(self, deepest: Features, *, train: bool) -> tuple[Any, Any]:
+        num_tags = self.num_classes - 1
+        options = {
+            "features": self.branch_features,
+            "dropout_rate": self.dropout_rate,
+            "dtype": self.dtype,
+        }
+        tag_logits = box_logits = None
+        if self.tag_branch:
+            tag_branch = TagBranch(num_tags, name="tag_branch", **options)
+            tag_logits = tag_branch(deepest, train=train)
+        if self.box_branch:
+            box_branch = BoxBranch(num_tags, name="box_branch", **options)
+            box_logits = box_branch(deepest, train=train)
+        return tag_logits, box_logits
+
+    def _conv(self, x: Features, features: int, name: str, *, train: bool) -> Features:
+        """3×3 convolution, ReLU, BatchNorm: fastai normalises after the activation."""
+        x = conv(features, 3, dtype=self.dtype, name=name)(x)
+        return self._norm(nn.relu(x), f"{name}_norm", train=train)
+
+    def _norm(self, x: Features, name: str, *, train: bool) -> Features:
+        norm = BatchNorm(use_running_average=not train, dtype=self.dtype, name=name)
+        return norm(x)
+
+    def _multiply(
+        self, logits: Logits, tag_logits: Float[Array, "batch num_tags"]
+    ) -> Logits:
+        if self.injection == "multiply_probs":
+            log_factor = _with_background(nn.log_sigmoid(tag_logits), 0.0)
+            return nn.log_softmax(nn.log_softmax(logits) + log_factor)
+        return logits * _with_background(nn.sigmoid(tag_logits), 1.0)
+
+
+def detach_branches(
+    model: MultitaskUNet, variables: Mapping[str, Any]
+) -> tuple[MultitaskUNet, dict[str, Any]]:
+    """Removes the branches of a model that injects nothing, for inference.
+
+    The result computes the same logits as a plain U-Net, at any input size.
+
+    Args:
+        model: A model with `injection="none"`.
+        variables: Its variables.
+
+    Returns:
+        The model without branches, and its variables.
+
+    Raises:
+        ValueError: If the segmentation depends on the branches.
+    """
+    if model.injection != "none":
+        raise ValueError(
+            f"branches with injection={model.injection!r} are part of the"
+            ' segmentation; only those with injection="none" can be detached'
+        )
+    plain = model.clone(tag_branch=False, box_branch=False, image_size=None)
+    kept = {
+        collection: {
+            name: value
+            for name, value in tree.items()
+            if name not in ("tag_branch", "box_branch")
+        }
+        for collection, tree in variables.items()
+    }
+    return plain, kept
+
+
+def _tile(
+    vectors: Float[Array, "batch ..."], size: tuple[int, ...]
+) -> Float[Array, "batch height width channels"]:
+    """Makes each value of a vector a constant map."""
+    flat = vectors.reshape(vectors.shape[0], 1, 1, -1)
+    return jnp.broadcast_to(flat, (flat.shape[0], *size, flat.shape[-1]))
+
+
+def _with_background(
+    factors: Float[Array, "batch num_tags"], background: float
+) -> Float[Array, "batch 1 1 num_classes"]:
+    assert BACKGROUND == 0, "the tag of class i is at position i - 1"
+    padded = jnp.pad(factors, ((0, 0), (1, 0)), constant_values=background)
+    return jax.lax.expand_dims(padded, (1, 2))

@@ -1,0 +1,107 @@
+"""Exact evaluation of a split: each image counts once."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from fashionjax.metrics import box_metrics, segmentation_metrics, tag_metrics
+from fashionjax.train.sharding import put_batch
+from fashionjax.train.step import EvalOutputs, EvalStep
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """The result of evaluating one split.
+
+    Attributes:
+        split: "train", "val" or "test".
+        step: Number of updates behind the evaluated parameters.
+        num_images: Images counted.
+        metrics: Fractions in [0, 1], NaN where undefined.
+        confusion: int64 pixel counts, rows = true class, columns = prediction.
+    """
+
+    split: str
+    step: int
+    num_images: int
+    metrics: dict[str, float]
+    confusion: np.ndarray
+
+    def save(self, workdir: Path) -> Path:
+        """Writes `eval-SPLIT/metrics.json` and `confusion.npy`; returns the folder."""
+        folder = workdir / f"eval-{self.split}"
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "confusion.npy", self.confusion)
+        record = {
+            "split": self.split,
+            "step": self.step,
+            "num_images": self.num_images,
+            # JSON has no NaN: an undefined metric is null.
+            "metrics": {
+                k: v if np.isfinite(v) else None for k, v in self.metrics.items()
+            },
+        }
+        (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n")
+        return folder
+
+
+def evaluate(
+    eval_step: EvalStep,
+    params: Any,
+    batch_stats: Any,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    *,
+    mesh: Mesh,
+    class_names: Sequence[str],
+    split: str,
+    step: int,
+) -> Evaluation:
+    """Evaluates a split.
+
+    Args:
+        eval_step: What `make_eval_step` returned.
+        params: Parameters of the model.
+        batch_stats: Running statistics of the model.
+        batches: This process's share of the split; the same number of batches on
+            every process.
+        mesh: The mesh of the run.
+        class_names: Names of the classes, background first.
+        split: Name of the split.
+        step: Number of updates behind the parameters.
+
+    Returns:
+        Metrics and confusion matrix of the split, the same on every process.
+    """
+    confusion = np.zeros((len(class_names), len(class_names)), np.int64)
+    rows: list[EvalOutputs] = []
+    num_images = 0
+    for batch in batches:
+        outputs = jax.device_get(eval_step(params, batch_stats, put_batch(batch, mesh)))
+        confusion += outputs.confusion
+        num_images += int(outputs.valid.sum())
+        images = outputs.replace(confusion=None)
+        rows.append(jax.tree.map(lambda x, valid=images.valid: x[valid], images))
+    metrics = segmentation_metrics(confusion, class_names)
+    metrics |= _branch_metrics(rows, class_names[1:])
+    return Evaluation(split, step, num_images, metrics, confusion)
+
+
+def _branch_metrics(
+    rows: Sequence[EvalOutputs], tag_names: Sequence[str]
+) -> dict[str, float]:
+    """Metrics of the tag branch and of the box branch, as far as there are any."""
+    if not rows:
+        return {}
+    columns = jax.tree.map(lambda *parts: np.concatenate(parts), *rows)
+    metrics = {}
+    if columns.tag_pred is not None:
+        metrics |= tag_metrics(columns.tag_pred, columns.tags, tag_names)
+    if columns.box_iou is not None:
+        metrics |= box_metrics(columns.box_distance, columns.box_iou, columns.tags)
+    return metrics
