@@ -1,0 +1,1 @@
+"""Clothing parsing in JAX and Flax."""
