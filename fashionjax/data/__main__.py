@@ -1,0 +1,66 @@
+"""Command line of the data layer: `python -m fashionjax.data prepare DATASET`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from fashionjax.data.datasets import ccp
+from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: Words after the program's name; None takes the process's own.
+
+    Returns:
+        The exit status: 0, or 1 for an error that is told in one line.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        done = prepare(
+            options.dataset,
+            options.raw,
+            options.data_dir,
+            scheme=options.split,
+            overwrite=options.overwrite,
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    counts = ", ".join(f"{n} {split}" for split, n in done.num_examples.items())
+    verb = "prepared" if done.fresh else "is there already"
+    print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fashionjax.data")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "prepare", help="make a dataset's raw files into records"
+    )
+    command.add_argument("dataset", choices=DATASETS)
+    command.add_argument(
+        "--raw", metavar="DIR", help="the dataset's files; default: download them"
+    )
+    command.add_argument(
+        "--data_dir",
+        metavar="DIR",
+        help=f"where prepared datasets lie; default: {default_data_dir()}",
+    )
+    command.add_argument(
+        "--split",
+        choices=[config.name for config in ccp.Ccp.BUILDER_CONFIGS],
+        default=ccp.HASH_SPLIT,
+        help="how photos are divided; default: %(default)s",
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", help="prepare anew even if it is there"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Makes the raw files of a dataset into records that training can read fast."""
+
+import contextlib
+import dataclasses
+import fcntl
+import io
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow_datasets as tfds
+from absl import logging
+
+from fashionjax.data.datasets import ccp
+
+DATASETS = (ccp.NAME,)
+"""What can be prepared."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A dataset on disk.
+
+    Attributes:
+        data_dir: The folder for all datasets, as sources take it.
+        directory: The folder of this dataset, split scheme and version.
+        num_examples: Number of examples by split.
+        raw: Counts and hash of the raw files it was made from.
+        fresh: Whether this call made it, rather than found it.
+    """
+
+    data_dir: pathlib.Path
+    directory: pathlib.Path
+    num_examples: dict[str, int]
+    raw: dict[str, Any]
+    fresh: bool
+
+
+def default_data_dir() -> pathlib.Path:
+    """`$FASHIONJAX_DATA`, else `fashionjax` in the user's cache folder."""
+    if chosen := os.environ.get("FASHIONJAX_DATA"):
+        return pathlib.Path(chosen)
+    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(cache) / "fashionjax"
+
+
+def prepare(
+    name: str,
+    raw_dir: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    scheme: str = ccp.HASH_SPLIT,
+    overwrite: bool = False,
+) -> Prepared:
+    """Prepares a dataset, unless it is there already.
+
+    A preparation that is interrupted leaves nothing that reads as complete; two at the
+    same time wait for each other.
+
+    Args:
+        name: One of `DATASETS`.
+        raw_dir: The dataset's files as published; None downloads them.
+        data_dir: Where prepared datasets lie; None for `default_data_dir()`.
+        scheme: How photos are divided: `hash_80_10_10` or `s0_90_10`.
+        overwrite: Prepare anew even if it is there.
+
+    Returns:
+        Where it is and what it holds.
+
+    Raises:
+        ValueError: Unknown dataset or scheme; the raw files are missing, damaged, or
+            others than those it was prepared from.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"dataset {name!r}; allowed are {', '.join(DATASETS)}")
+    schemes = [config.name for config in ccp.Ccp.BUILDER_CONFIGS]
+    if scheme not in schemes:
+        raise ValueError(f"split {scheme!r}; allowed are {', '.join(schemes)}")
+    root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
+    raw = None if raw_dir is None else pathlib.Path(raw_dir).expanduser().absolute()
+    directory = root / name / scheme / ccp.VERSION
+    (root / name).mkdir(parents=True, exist_ok=True)
+    with _locked(root / name / "lock"):
+        found = directory.is_dir() and not overwrite
+        if found:
+            _check_same_files(directory, raw)
+        else:
+            raw = ccp.find_raw(raw or ccp.download(root / "downloads"))
+            _build(root, raw, scheme)
+        info = json.loads((directory / "dataset_info.json").read_text())
+    counts = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
+    return Prepared(root, directory, counts, _raw_of(directory), not found)
+
+
+def _build(data_dir: pathlib.Path, raw: pathlib.Path, scheme: str) -> None:
+    """Runs the builder; only its last step, a rename, makes the result visible."""
+    parent = data_dir / ccp.NAME / scheme
+    # We hold the lock, so what is incomplete belongs to a process that died.
+    for rest in parent.glob("*incomplete*"):
+        shutil.rmtree(rest)
+    shutil.rmtree(parent / ccp.VERSION, ignore_errors=True)
+    builder = ccp.Ccp(config=scheme, data_dir=data_dir, file_format="array_record")
+    config = tfds.download.DownloadConfig(manual_dir=raw, try_download_gcs=False)
+    with _quiet():
+        builder.download_and_prepare(download_config=config)
+
+
+def _check_same_files(directory: pathlib.Path, raw: pathlib.Path | None) -> None:
+    """Refuses raw files that are not those of the prepared dataset."""
+    if raw is None:
+        return
+    if not raw.exists():
+        logging.warning("%s is gone; %s is used as it is", raw, directory)
+        return
+    then, now = _raw_of(directory), ccp.fingerprint(raw)
+    if then != now:
+        raise ValueError(
+            f"{directory} was prepared from other files: {_describe(then)}; {raw} "
+            f"holds {_describe(now)}. Choose another --data_dir, or prepare anew: "
+            "python -m fashionjax.data prepare … --overwrite"
+        )
+
+
+def _raw_of(directory: pathlib.Path) -> dict[str, Any]:
+    return json.loads((directory / "metadata.json").read_text())["raw"]
+
+
+def _describe(raw: dict[str, Any]) -> str:
+    counts = ", ".join(f"{v} {k}" for k, v in raw.items() if k != "sha256")
+    return f"{counts} (hash {raw['sha256'][:8]})"
+
+
+@contextlib.contextmanager
+def _locked(path: pathlib.Path) -> Iterator[None]:
+    """Holds a lock that the system releases when the process ends in any way."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logging.warning("another process prepares this dataset; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences TFDS, which has bars and notices of its own."""
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
