@@ -14,7 +14,7 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.constants import BACKGROUND
-from fashionjax.nn import BatchNorm, BoxBranch, TagBranch, conv
+from fashionjax.nn import BatchNorm, BoxBranch, InjectedConv, TagBranch, conv
 from fashionjax.ops.resize import upsample_nearest
 from fashionjax.types import Image, Logits, Outputs
 
@@ -87,15 +87,8 @@ class MultitaskUNet(nn.Module):
             x = self._conv(x, features, f"decoder{stage}_conv1", train=train)
             x = self._conv(x, features, f"decoder{stage}_conv2", train=train)
 
-        maps = [upsample_nearest(x), image]
-        if self.injection == "concat":
-            maps += [
-                _tile(branch_logits.astype(self.dtype), image.shape[1:3])
-                for branch_logits in (tag_logits, box_logits)
-                if branch_logits is not None
-            ]
-        x = jnp.concatenate(maps, axis=-1)
-        residual = self._conv(x, x.shape[-1], "residual_conv1", train=train)
+        x = jnp.concatenate([upsample_nearest(x), image], axis=-1)
+        x, residual = self._inject(x, tag_logits, box_logits, train=train)
         residual = self._conv(residual, x.shape[-1], "residual_conv2", train=train)
         head = conv(self.num_classes, 1, use_bias=True, dtype=self.dtype, name="head")
         logits = head(x + residual).astype(jnp.float32)
@@ -119,6 +112,8 @@ class MultitaskUNet(nn.Module):
         allowed = get_args(Injection)
         if self.injection not in allowed:
             raise ValueError(f"injection {self.injection!r} is none of {allowed}")
+        if self.injection == "concat" and not (self.tag_branch or self.box_branch):
+            raise ValueError('injection "concat" needs a branch')
         if self.injection.startswith("multiply") and not self.tag_branch:
             raise ValueError(f"injection {self.injection!r} needs tag_branch=True")
 
@@ -142,6 +137,24 @@ class MultitaskUNet(nn.Module):
         """3×3 convolution, ReLU, BatchNorm: fastai normalises after the activation."""
         x = conv(features, 3, dtype=self.dtype, name=name)(x)
         return self._norm(nn.relu(x), f"{name}_norm", train=train)
+
+    def _inject(
+        self, x: Features, *branch_logits: Any, train: bool
+    ) -> tuple[Features, Features]:
+        """Adds the branches' channels, if any; applies the residual block's half."""
+        if self.injection != "concat":
+            return x, self._conv(x, x.shape[-1], "residual_conv1", train=train)
+        constants = jnp.concatenate(
+            [v.reshape(v.shape[0], -1) for v in branch_logits if v is not None], axis=-1
+        ).astype(self.dtype)
+        width = x.shape[-1] + constants.shape[-1]
+        conv1 = InjectedConv(width, dtype=self.dtype, name="residual_conv1")
+        residual = nn.relu(conv1(x, constants))
+        residual = self._norm(residual, "residual_conv1_norm", train=train)
+        maps = jnp.broadcast_to(
+            constants[:, None, None], (*x.shape[:3], constants.shape[-1])
+        )
+        return jnp.concatenate([x, maps], axis=-1), residual
 
     def _norm(self, x: Features, name: str, *, train: bool) -> Features:
         norm = BatchNorm(use_running_average=not train, dtype=self.dtype, name=name)
@@ -188,14 +201,6 @@ def detach_branches(
         for collection, tree in variables.items()
     }
     return plain, kept
-
-
-def _tile(
-    vectors: Float[Array, "batch ..."], size: tuple[int, ...]
-) -> Float[Array, "batch height width channels"]:
-    """Makes each value of a vector a constant map."""
-    flat = vectors.reshape(vectors.shape[0], 1, 1, -1)
-    return jnp.broadcast_to(flat, (flat.shape[0], *size, flat.shape[-1]))
 
 
 def _with_background(

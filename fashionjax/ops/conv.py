@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 _STRIP_POSITIONS = 8192
 """Output positions that one piece of the weight gradient sums over.
@@ -113,3 +113,31 @@ def _dense_conv(x: jax.Array, kernel: jax.Array, pads: tuple[int, ...]) -> jax.A
         return _conv(x, kernel, pads), _conv(x_dot, kernel, pads) + by_kernel
 
     return conv(x, kernel)
+
+
+def conv_of_constants(
+    values: Float[Array, "batch channels"],
+    kernel: Float[Array, "kernel_height kernel_width channels out_channels"],
+    size: tuple[int, ...],
+) -> Float[Array, "batch height width out_channels"]:
+    """Convolves constant maps, zero-padded to keep their size.
+
+    Args:
+        values: The value of each map.
+        kernel: Weights, HWIO, with odd height and width.
+        size: (height, width) of the maps.
+
+    Returns:
+        What a convolution of the tiled maps returns.
+    """
+    by_tap = jnp.einsum("bc,ijco->bijo", values, kernel)
+    rows = _inside(size[0], kernel.shape[0]).astype(values.dtype)
+    columns = _inside(size[1], kernel.shape[1]).astype(values.dtype)
+    by_row = jnp.einsum("hi,bijo->bhjo", rows, by_tap)
+    return jnp.einsum("wj,bhjo->bhwo", columns, by_row)
+
+
+def _inside(length: int, taps: int) -> Bool[Array, "length taps"]:
+    """Which taps of a centred kernel fall on the map, at each position."""
+    position = jnp.arange(length)[:, None] + jnp.arange(taps)[None, :] - taps // 2
+    return (position >= 0) & (position < length)

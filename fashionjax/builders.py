@@ -1,0 +1,356 @@
+"""From a configuration to objects: the only module that looks names up.
+
+A name in a config is a key of one of the literal tables below, and nowhere else.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from fashionjax import encoders, losses, models
+from fashionjax.augment import Normalization, Prepare
+from fashionjax.constants import BACKGROUND
+from fashionjax.data import label_maps
+from fashionjax.data.dataset import SPLITS, Dataset
+from fashionjax.data.label_maps import LabelMap
+from fashionjax.losses import Objective, Term
+from fashionjax.train import optimizers, schedules
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Everything that a config describes, but for the data.
+
+    Attributes:
+        label_map: Classes and colours.
+        image_size: (height, width) of the images in training.
+        model: The model.
+        objective: What training minimises.
+        prepare: From raw batch to model input and targets.
+    """
+
+    label_map: LabelMap
+    image_size: tuple[int, int]
+    model: nn.Module
+    objective: Objective
+    prepare: Prepare
+
+
+def build_experiment(config: ConfigDict) -> Experiment:
+    """Builds model, objective and preparation of a whole config."""
+    label_map = build_label_map(config.data.label_map)
+    image_size = (int(config.data.image_size[0]), int(config.data.image_size[1]))
+    num_classes = label_map.num_classes
+    model = build_model(config.model, num_classes=num_classes, image_size=image_size)
+    return Experiment(
+        label_map=label_map,
+        image_size=image_size,
+        model=model,
+        objective=build_objective(config.objective, config.model, num_classes),
+        prepare=Prepare(
+            num_classes=num_classes,
+            normalization=Normalization(
+                mean=tuple(config.data.mean), std=tuple(config.data.std)
+            ),
+            horizontal_flip=config.augment.horizontal_flip,
+        ),
+    )
+
+
+# --- data ---------------------------------------------------------------------
+
+LABEL_MAPS: Mapping[str, LabelMap] = {
+    "fashionpedia_47": label_maps.FASHIONPEDIA_47,
+    "imaterialist_9": label_maps.IMATERIALIST_9,
+    "ccp_59": label_maps.CCP_59,
+    "ccp_4": label_maps.CCP_4,
+}
+
+
+def build_label_map(name: str) -> LabelMap:
+    """Finds a label map by its name."""
+    return _lookup("label map", LABEL_MAPS, name)
+
+
+def build_dataset(config: ConfigDict) -> Dataset:
+    """Opens the dataset that `config.data` describes, preparing it on first use."""
+    return _lookup("dataset", DATASETS, config.name)(config)
+
+
+def _synthetic(config: ConfigDict) -> Dataset:
+    from fashionjax.data.datasets.synthetic import SyntheticSource
+
+    label_map = build_label_map(config.label_map)
+    size = tuple(config.image_size)
+    sources = {
+        split: SyntheticSource(split, config.num_examples[split], size, label_map)
+        for split in SPLITS
+    }
+    return Dataset("synthetic", label_map, size, sources)
+
+
+def _ccp(config: ConfigDict) -> Dataset:
+    # tensorflow-datasets is slow to import, and only prepared datasets need it.
+    from fashionjax.data.datasets.ccp import CcpSource
+    from fashionjax.data.prepare import prepare
+
+    prepared = prepare("ccp", config.raw_dir or None, config.data_dir or None)
+    label_map = build_label_map(config.label_map)
+    size = tuple(config.image_size)
+    sources = {
+        split: CcpSource(prepared.data_dir, split, size, label_map, cache=config.cache)
+        for split in SPLITS
+    }
+    return Dataset("ccp", label_map, size, sources)
+
+
+DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
+    "synthetic": _synthetic,
+    "ccp": _ccp,
+}
+
+
+# --- model --------------------------------------------------------------------
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
+    "resnet34": lambda **kw: encoders.ResNet(stage_sizes=(3, 4, 6, 3), **kw),
+}
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "ours": {"tag_branch": True, "box_branch": True, "injection": "concat"},
+    "class_only": {
+        "tag_branch": True,
+        "box_branch": False,
+        "injection": "multiply_logits",
+    },
+    "branches": {"tag_branch": True, "box_branch": True, "injection": "none"},
+    "plain": {"tag_branch": False, "box_branch": False, "injection": "none"},
+}
+"""The Extended U-Net and its ablations."""
+
+
+def build_encoder(name: str, **options: Any) -> nn.Module:
+    """Builds an encoder by its name; options are its attributes."""
+    return _lookup("encoder", ENCODERS, name)(**options)
+
+
+def build_model(
+    config: ConfigDict, *, num_classes: int, image_size: tuple[int, int] | None = None
+) -> nn.Module:
+    """Builds the model that `config.model` describes.
+
+    Args:
+        config: The part `model` of a config.
+        num_classes: Number of classes, background included.
+        image_size: (height, width), for models that are built for one size.
+
+    Returns:
+        A linen module.
+
+    Raises:
+        ValueError: If a name is unknown or the pretrained weights cannot be had.
+    """
+    if config.pretrained != "none":
+        raise ValueError(
+            f"pretrained={config.pretrained!r}: this version cannot load published"
+            " weights; go on without them by --config.model.pretrained=none"
+        )
+    return _lookup("model", MODELS, config.name)(config, num_classes, image_size)
+
+
+def _multitask_unet(
+    config: ConfigDict, num_classes: int, image_size: tuple[int, int] | None
+) -> nn.Module:
+    dtype = _lookup("dtype", DTYPES, config.dtype)
+    variant = _lookup("variant", VARIANTS, config.variant)
+    return models.MultitaskUNet(
+        encoder=build_encoder(
+            config.encoder, features=config.encoder_features, dtype=dtype
+        ),
+        num_classes=num_classes,
+        decoder_features=tuple(config.decoder_features),
+        image_size=image_size if variant["box_branch"] else None,
+        branch_features=config.branch_features,
+        dropout_rate=config.dropout_rate,
+        dtype=dtype,
+        **variant,
+    )
+
+
+MODELS: Mapping[str, Callable[..., nn.Module]] = {"multitask_unet": _multitask_unet}
+
+
+# --- objective ----------------------------------------------------------------
+
+
+def _segmentation_term(config: ConfigDict, num_classes: int) -> Term:
+    class_weights = [config.foreground_weight] * num_classes
+    class_weights[BACKGROUND] = config.background_weight
+    return Term(
+        "segmentation",
+        config.weight,
+        lambda outputs, targets: losses.softmax_cross_entropy(
+            outputs.logits, targets.label, class_weights=class_weights
+        ),
+    )
+
+
+def _tag_term(config: ConfigDict, num_classes: int) -> Term:
+    del num_classes
+    return Term(
+        "tags",
+        config.weight,
+        lambda outputs, targets: losses.binary_cross_entropy(
+            outputs.tag_logits, targets.tags
+        ),
+    )
+
+
+def _box_term(config: ConfigDict, num_classes: int) -> Term:
+    del num_classes
+    return Term(
+        "boxes",
+        config.weight,
+        lambda outputs, targets: losses.smooth_l1(
+            outputs.box_logits, targets.boxes, targets.tags, beta=config.beta
+        ),
+    )
+
+
+TERMS: Mapping[str, Callable[[ConfigDict, int], Term]] = {
+    "segmentation": _segmentation_term,
+    "tags": _tag_term,
+    "boxes": _box_term,
+}
+
+
+def build_objective(
+    config: ConfigDict, model_config: ConfigDict, num_classes: int
+) -> Objective:
+    """Builds the sum of the loss terms of `config.objective`.
+
+    Args:
+        config: One entry for each term: its weight and its options.
+        model_config: The part `model`; terms of a branch that it lacks are left out.
+        num_classes: Number of classes, background included.
+
+    Returns:
+        The objective.
+    """
+    variant = _lookup("variant", VARIANTS, model_config.variant)
+    absent = {
+        term
+        for term, branch in (("tags", "tag_branch"), ("boxes", "box_branch"))
+        if not variant[branch]
+    }
+    return Objective(
+        tuple(
+            _lookup("loss term", TERMS, name)(config[name], num_classes)
+            for name in config
+            if name not in absent
+        )
+    )
+
+
+# --- optimiser ----------------------------------------------------------------
+
+
+def build_schedules(
+    config: ConfigDict, num_steps: int
+) -> tuple[optax.Schedule, optax.Schedule]:
+    """Builds learning rate and momentum of `config.schedule`.
+
+    Args:
+        config: The part `schedule` of a config.
+        num_steps: Length of the run.
+
+    Returns:
+        Learning rate and momentum (Adam's beta1), functions of the step.
+    """
+    return _lookup("schedule", SCHEDULES, config.name)(config, num_steps)
+
+
+def _constant(
+    config: ConfigDict, num_steps: int
+) -> tuple[optax.Schedule, optax.Schedule]:
+    del num_steps
+    return (
+        schedules.constant(config.learning_rate),
+        schedules.constant(config.max_momentum),
+    )
+
+
+def _one_cycle(
+    config: ConfigDict, num_steps: int
+) -> tuple[optax.Schedule, optax.Schedule]:
+    ratio = config.min_momentum / config.max_momentum
+    return (
+        schedules.one_cycle(
+            config.learning_rate, num_steps, warmup_fraction=config.warmup_fraction
+        ),
+        schedules.one_cycle(
+            config.min_momentum,
+            num_steps,
+            warmup_fraction=config.warmup_fraction,
+            div=ratio,
+            final_div=ratio,
+        ),
+    )
+
+
+def _triangular(
+    config: ConfigDict, num_steps: int
+) -> tuple[optax.Schedule, optax.Schedule]:
+    step_size = max(1, round(num_steps / (2 * config.num_cycles)))
+    base = config.learning_rate / config.base_div
+    return (
+        schedules.triangular(base, config.learning_rate, step_size=step_size),
+        schedules.triangular(
+            config.max_momentum, config.min_momentum, step_size=step_size
+        ),
+    )
+
+
+SCHEDULES: Mapping[
+    str, Callable[[ConfigDict, int], tuple[optax.Schedule, optax.Schedule]]
+] = {"constant": _constant, "one_cycle": _one_cycle, "triangular": _triangular}
+
+
+def build_optimizer(
+    config: ConfigDict, learning_rate: optax.Schedule, momentum: optax.Schedule
+) -> optax.GradientTransformation:
+    """Builds the optimiser that `config.optimizer` describes."""
+    build = _lookup("optimizer", OPTIMIZERS, config.name)
+    return build(config, learning_rate, momentum)
+
+
+def _adamw(
+    config: ConfigDict, learning_rate: optax.Schedule, momentum: optax.Schedule
+) -> optax.GradientTransformation:
+    return optimizers.adamw(
+        learning_rate,
+        momentum,
+        b2=config.b2,
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+    )
+
+
+OPTIMIZERS: Mapping[str, Callable[..., optax.GradientTransformation]] = {
+    "adamw": _adamw
+}
+
+
+def _lookup(kind: str, table: Mapping[str, T], name: str) -> T:
+    if name not in table:
+        raise ValueError(f"unknown {kind} {name!r}; allowed are {', '.join(table)}")
+    return table[name]

@@ -1,0 +1,38 @@
+"""What the rest of the project knows of a dataset."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from fashionjax.data.label_maps import LabelMap
+
+SPLITS = ("train", "val", "test")
+
+
+class Source(Protocol):
+    """Random access to the examples of a split; can be pickled."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        ...
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Returns "image" uint8 [H, W, 3], "label" uint8 [H, W] and "image_id"."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A dataset under one label map, at one size.
+
+    Attributes:
+        name: What the dataset is called in configs.
+        label_map: Classes and colours.
+        image_size: (height, width) of all images.
+        sources: One source for each of `SPLITS`.
+    """
+
+    name: str
+    label_map: LabelMap
+    image_size: tuple[int, int]
+    sources: Mapping[str, Source]

@@ -1,0 +1,87 @@
+"""The command line: trains, evaluates or predicts what a config describes.
+
+python -m fashionjax.main --config=configs/unet_ext.py
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import config_flags
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "configs/NAME.py[:DATASET]; any key: --config.KEY=VALUE."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; runs/NAME-DATASET if not given."
+)
+_MODE = flags.DEFINE_enum("mode", "train", ["train", "eval", "predict"], "What to do.")
+_ALLOW = flags.DEFINE_bool(
+    "allow_config_change", False, "Resume although the configuration changed."
+)
+_SPLIT = flags.DEFINE_enum(
+    "split", "test", ["train", "val", "test"], "eval: the split to evaluate."
+)
+_IMAGES = flags.DEFINE_string("images", None, "predict: a file, folder or glob.")
+_OUT = flags.DEFINE_string("out", None, "predict: the folder to write to.")
+_CLASSES = flags.DEFINE_list("classes", None, "predict: only these may occur.")
+_ABSENT = flags.DEFINE_list("absent", [], "predict: these cannot occur.")
+_TTA = flags.DEFINE_bool("tta", False, "predict: average with the mirrored photo.")
+
+
+def _workdir() -> Path:
+    if _WORKDIR.value:
+        return Path(_WORKDIR.value)
+    name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
+    return Path("runs") / f"{name}-{_CONFIG.value.dataset}"
+
+
+def _predict(workdir: Path) -> int:
+    from fashionjax.predict import ClassPrior, Predictor, find_images, predict_files
+
+    if not _IMAGES.value or not _OUT.value:
+        raise ValueError("--mode=predict needs --images=FILE_DIR_OR_GLOB and --out=DIR")
+    files = find_images(_IMAGES.value)
+    present = None if _CLASSES.value is None else tuple(_CLASSES.value)
+    prior = ClassPrior(present, tuple(_ABSENT.value))
+    predictor = Predictor(workdir, prior=prior, flip=_TTA.value)
+    failed = 0
+    for number, record in enumerate(
+        predict_files(predictor, files, Path(_OUT.value)), start=1
+    ):
+        failed += "error" in record
+        found = record.get("error") or ", ".join(record["classes"]) or "background only"
+        print(f"{number}/{len(files)} {record['file']}: {found}", flush=True)
+    print(f"Wrote label maps, overlays and predictions.jsonl to {_OUT.value}")
+    return 1 if failed else 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}; flags start with --")
+    config, workdir = _CONFIG.value, _workdir()
+    if _MODE.value == "predict":
+        return _predict(workdir)
+    from fashionjax.train import loop
+
+    if _MODE.value == "eval":
+        run = loop.open_run(config, workdir)
+        with run.open_checkpoints(read_only=True) as checkpoints:
+            loop.evaluate_checkpoint(run, checkpoints, _SPLIT.value)
+    else:
+        loop.train_and_evaluate(config, workdir, allow_config_change=_ALLOW.value)
+    return 0
+
+
+def _run() -> None:
+    flags.mark_flag_as_required("config")
+    try:
+        app.run(main)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    _run()

@@ -1,0 +1,49 @@
+"""A convolution over feature maps and vectors tiled to constant maps."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.typing import Dtype
+from jaxtyping import Array, Float
+
+from fashionjax.nn.conv import HE_NORMAL
+from fashionjax.ops.conv import conv_general_dilated, conv_of_constants
+
+
+class InjectedConv(nn.Module):
+    """3×3 convolution of `concatenate([x, tile(constants)], axis=-1)`, zero-padded.
+
+    The same function and the same parameters as a convolution of the concatenation,
+    without its cost: a constant map convolved takes nine values, one for the inside
+    and one for each edge and corner.
+
+    Attributes:
+        features: Number of output channels.
+        dtype: Type of the computation; parameters are float32.
+    """
+
+    features: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "batch height width channels"],
+        constants: Float[Array, "batch num_constants"],
+    ) -> Float[Array, "batch height width features"]:
+        """Convolves; `constants` are the channels after those of `x`."""
+        num_maps, num_constants = x.shape[-1], constants.shape[-1]
+        shape = (3, 3, num_maps + num_constants, self.features)
+        kernel = self.param("kernel", HE_NORMAL, shape, jnp.float32)
+        kernel = kernel.astype(self.dtype)
+        x = x.astype(self.dtype)
+        from_maps = conv_general_dilated(
+            x,
+            kernel[:, :, :num_maps],
+            (1, 1),
+            ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        from_constants = conv_of_constants(
+            constants.astype(self.dtype), kernel[:, :, num_maps:], x.shape[1:3]
+        )
+        return from_maps + from_constants

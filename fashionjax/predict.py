@@ -1,0 +1,310 @@
+"""Predictions on photos of any size, from the best checkpoint of a run."""
+
+import dataclasses
+import glob
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, UInt8
+from ml_collections import ConfigDict
+from PIL import Image
+
+from fashionjax import builders, visualize
+from fashionjax.augment import Normalization, normalize
+from fashionjax.constants import BACKGROUND
+from fashionjax.data.images import decode_image, resize_image
+from fashionjax.models.multitask_unet import MultitaskUNet, detach_branches
+from fashionjax.train.checkpoints import Checkpoints
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassPrior:
+    """What is known of an image before looking at it, for all images of a call.
+
+    Attributes:
+        present: The only classes that may occur beside background; None for all.
+        absent: Classes that cannot occur.
+    """
+
+    present: tuple[str, ...] | None = None
+    absent: tuple[str, ...] = ()
+
+    def allowed(self, class_names: Sequence[str]) -> Bool[np.ndarray, " num_classes"]:
+        """Which classes may be predicted; background always may.
+
+        Raises:
+            ValueError: If a name is no class, or none but background is left.
+        """
+        for name in (*(self.present or ()), *self.absent):
+            if name not in class_names[1:]:
+                raise ValueError(
+                    f"unknown class {name!r}; allowed are {', '.join(class_names[1:])}"
+                )
+        keep = [
+            (self.present is None or name in self.present) and name not in self.absent
+            for name in class_names
+        ]
+        keep[BACKGROUND] = True
+        if sum(keep) == 1:
+            raise ValueError("the class prior leaves background only")
+        return np.asarray(keep)
+
+
+class Predictor:
+    """Labels photos with the best checkpoint of a run.
+
+    Attributes:
+        class_names: Names of the classes, background first.
+        palette: RGB of each class, 0..255.
+        image_size: (height, width) that photos are resized to for the model.
+        step: Number of updates behind the parameters.
+    """
+
+    def __init__(
+        self,
+        workdir: str | Path,
+        *,
+        prior: ClassPrior | None = None,
+        flip: bool = False,
+        batch_size: int = 16,
+    ) -> None:
+        """Loads a run.
+
+        Args:
+            workdir: Folder of a run with at least one checkpoint.
+            prior: Which classes may occur; all if None.
+            flip: Whether to average with the prediction on the mirrored photo.
+            batch_size: Photos that go through the model together.
+
+        Raises:
+            FileNotFoundError: If the folder holds no checkpoint.
+            ValueError: If the prior names an unknown class.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1")
+        meta, variables, self.step = _load(Path(workdir))
+        self.class_names = tuple(meta["class_names"])
+        self.palette = tuple(tuple(color) for color in meta["palette"])
+        self.image_size = (int(meta["image_size"][0]), int(meta["image_size"][1]))
+        self._allowed = (prior or ClassPrior()).allowed(self.class_names)
+        self._batch_size = batch_size
+        model = _build(meta)
+        if isinstance(model, MultitaskUNet) and model.injection == "none":
+            model, variables = detach_branches(model, variables)
+        normalization = Normalization(
+            **{name: tuple(value) for name, value in meta["normalization"].items()}
+        )
+
+        def compute_probs(
+            variables: Any, image: UInt8[Array, "batch height width 3"]
+        ) -> Float[Array, "batch height width num_classes"]:
+            def probs(image: jax.Array) -> jax.Array:
+                image = normalize(image, normalization)
+                outputs = model.apply(variables, image, train=False)
+                return jax.nn.softmax(outputs.logits)
+
+            if not flip:
+                return probs(image)
+            mirrored = probs(image[:, :, ::-1])[:, :, ::-1]
+            return (probs(image) + mirrored) / 2
+
+        self._variables = jax.device_put(variables)
+        self._compute_probs = jax.jit(compute_probs)
+
+    def __call__(
+        self, images: np.ndarray | Sequence[np.ndarray]
+    ) -> UInt8[np.ndarray, "height width"] | list[UInt8[np.ndarray, "height width"]]:
+        """Labels one photo, or a list of photos of any sizes.
+
+        Args:
+            images: uint8 RGB `[height, width, 3]`, or a list of such arrays.
+
+        Returns:
+            Class ids at each photo's own size: one map, or a list of maps.
+
+        Raises:
+            ValueError: If an array is no RGB photo.
+        """
+        if isinstance(images, np.ndarray) and images.ndim == 3:
+            return self.label_maps([images])[0]
+        return self.label_maps(images)
+
+    def label_maps(
+        self, images: Sequence[np.ndarray] | np.ndarray
+    ) -> list[UInt8[np.ndarray, "height width"]]:
+        """Labels a list of photos; see `__call__`."""
+        for image in images:
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(
+                    f"expected uint8 RGB [height, width, 3], got {image.dtype}"
+                    f" {list(image.shape)}"
+                )
+        labels = []
+        for start in range(0, len(images), self._batch_size):
+            chunk = images[start : start + self._batch_size]
+            for image, probs in zip(chunk, self._probs(chunk), strict=True):
+                labels.append(self._at_size(probs, image.shape[:2]))
+        return labels
+
+    def _probs(
+        self, images: Sequence[np.ndarray] | np.ndarray
+    ) -> Float[np.ndarray, "batch height width num_classes"]:
+        """Class probabilities at the model's size."""
+        small = np.stack([resize_image(image, self.image_size) for image in images])
+        # Whole batches only, so that the model is compiled once.
+        missing = self._batch_size - len(small)
+        small = np.pad(small, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        probs = self._compute_probs(self._variables, jnp.asarray(small))
+        return np.asarray(probs)[: len(images)]
+
+    def _at_size(
+        self,
+        probs: Float[np.ndarray, "height width num_classes"],
+        size: tuple[int, ...],
+    ) -> UInt8[np.ndarray, "height_out width_out"]:
+        """Resizes probabilities, bilinear, and takes the most probable class.
+
+        One class at a time: all of them at the size of a camera's photo would take
+        gigabytes.
+        """
+        best = np.full(size, -1.0, np.float32)
+        label = np.zeros(size, np.uint8)
+        for class_id in np.flatnonzero(self._allowed):
+            plane = Image.fromarray(np.ascontiguousarray(probs[..., class_id]))
+            plane = np.asarray(
+                plane.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+            )
+            better = plane > best
+            label[better] = class_id
+            best = np.maximum(best, plane)
+        return label
+
+
+def _build(meta: dict[str, Any]) -> Any:
+    """The model of a checkpoint, its own weights in place of pretrained ones."""
+    config = ConfigDict(meta["config"]["model"])
+    config.pretrained = "none"
+    return builders.build_model(
+        config,
+        num_classes=len(meta["class_names"]),
+        image_size=tuple(meta["image_size"]),
+    )
+
+
+def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Reads metadata, variables and step of the best checkpoint."""
+    directory = workdir / "checkpoints"
+    with Checkpoints(directory, best_metric="", read_only=True) as checkpoints:
+        step = checkpoints.best_step
+        if step is None:
+            raise FileNotFoundError(f"{directory} holds no finished checkpoint")
+        meta = checkpoints.meta(step)
+        model = _build(meta)
+        image = jnp.zeros((1, *meta["image_size"], 3), jnp.float32)
+        abstract = jax.eval_shape(
+            lambda: model.init(jax.random.key(0), image, train=False)
+        )
+        return meta, checkpoints.restore_variables(step, dict(abstract)), step
+
+
+def find_images(spec: str) -> list[Path]:
+    """Lists the photos that a file name, a folder or a pattern means.
+
+    Args:
+        spec: A file, a folder (searched for images, not its subfolders) or a glob
+            pattern.
+
+    Returns:
+        Files, sorted by name.
+
+    Raises:
+        ValueError: If there are none, or two have the same stem, whose results would
+            overwrite each other.
+    """
+    path = Path(spec)
+    if path.is_dir():
+        files = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
+    elif path.is_file():
+        files = [path]
+    else:
+        files = [Path(p) for p in glob.glob(spec, recursive=True) if Path(p).is_file()]
+    if not files:
+        raise ValueError(
+            f"no images at {spec!r}: name a file, a folder with"
+            f" {', '.join(IMAGE_SUFFIXES)} or a glob pattern"
+        )
+    files.sort()
+    stems: dict[str, Path] = {}
+    for file in files:
+        if file.stem in stems:
+            raise ValueError(
+                f"{stems[file.stem]} and {file} would both be written to"
+                f" {file.stem}.png; predict them separately"
+            )
+        stems[file.stem] = file
+    return files
+
+
+def predict_files(
+    predictor: Predictor, files: Sequence[Path], out: Path, *, chunk_size: int = 16
+) -> Iterator[dict[str, Any]]:
+    """Labels photos and writes `STEM.png`, `STEM_overlay.jpg`, `predictions.jsonl`.
+
+    Args:
+        predictor: The model.
+        files: Photos.
+        out: Folder to write to; created.
+        chunk_size: Photos decoded at a time.
+
+    Yields:
+        A record for each photo: "file", "classes" and "pixel_shares" by class, or
+        "file" and "error" where it cannot be read.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "predictions.jsonl").open("w") as records:
+        for start in range(0, len(files), chunk_size):
+            for record in _predict_chunk(
+                predictor, files[start : start + chunk_size], out
+            ):
+                records.write(json.dumps(record) + "\n")
+                records.flush()
+                yield record
+
+
+def _predict_chunk(
+    predictor: Predictor, files: Sequence[Path], out: Path
+) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    photos: dict[Path, np.ndarray] = {}
+    for file in files:
+        try:
+            photos[file] = decode_image(file.read_bytes(), name=str(file))
+        except (OSError, ValueError) as error:
+            records.append({"file": str(file), "error": str(error)})
+    labels = predictor.label_maps(list(photos.values()))
+    for (file, photo), label in zip(photos.items(), labels, strict=True):
+        visualize.palette_png(out / f"{file.stem}.png", label, predictor.palette)
+        picture = visualize.overlay(photo, label, predictor.palette)
+        Image.fromarray(picture).save(out / f"{file.stem}_overlay.jpg", quality=92)
+        counts = np.bincount(label.ravel(), minlength=len(predictor.class_names))
+        shares = {
+            predictor.class_names[i]: round(float(counts[i] / label.size), 6)
+            for i in np.flatnonzero(counts)
+        }
+        records.append(
+            {
+                "file": str(file),
+                "classes": [
+                    n for n in shares if n != predictor.class_names[BACKGROUND]
+                ],
+                "pixel_shares": shares,
+            }
+        )
+    return records

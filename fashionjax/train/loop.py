@@ -1,0 +1,329 @@
+"""The training loop: the file to read first."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from fashionjax import builders
+from fashionjax.builders import Experiment
+from fashionjax.data import pipeline
+from fashionjax.data.dataset import Dataset
+from fashionjax.train import summary
+from fashionjax.train.checkpoints import Checkpoints
+from fashionjax.train.evaluation import Evaluation, evaluate
+from fashionjax.train.progress import Progress, print_line
+from fashionjax.train.results import write_results
+from fashionjax.train.run_config import check_same_config
+from fashionjax.train.sharding import check_batch_size, make_mesh, put_batch
+from fashionjax.train.state import TrainState, abstract_state, init_state
+from fashionjax.train.step import make_eval_step, make_train_step
+from fashionjax.train.writers import MetricWriter, open_writers
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A config made real: what training and evaluation share.
+
+    Attributes:
+        config: The whole configuration.
+        workdir: Folder that the run writes to.
+        experiment: Model, objective and preparation of batches.
+        dataset: The examples.
+        mesh: All devices.
+        learning_rate: Schedule, a function of the step.
+        optimizer: The optimiser around it.
+        num_steps: Updates of the whole run.
+        steps_per_epoch: Updates of one pass over the training split.
+    """
+
+    config: ConfigDict
+    workdir: Path
+    experiment: Experiment
+    dataset: Dataset
+    mesh: Mesh
+    learning_rate: optax.Schedule
+    optimizer: optax.GradientTransformation
+    num_steps: int
+    steps_per_epoch: int
+
+    @property
+    def abstract_state(self) -> TrainState:
+        """Shapes, types and places of the training state."""
+        return abstract_state(
+            self.experiment.model,
+            self.optimizer,
+            image_size=self.experiment.image_size,
+            mesh=self.mesh,
+        )
+
+    def open_checkpoints(self, *, read_only: bool = False) -> Checkpoints:
+        """Opens the run's checkpoints."""
+        return Checkpoints(
+            self.workdir / "checkpoints",
+            best_metric=self.config.best_metric,
+            read_only=read_only,
+        )
+
+
+def train_and_evaluate(
+    config: ConfigDict, workdir: str | Path, *, allow_config_change: bool = False
+) -> Evaluation | None:
+    """Trains, or goes on training, and evaluates the best checkpoint on `test`.
+
+    Args:
+        config: The configuration; see `configs/`.
+        workdir: Folder of the run: checkpoints, metrics, report.
+        allow_config_change: Whether to go on under any other configuration.
+
+    Returns:
+        The evaluation on `test`; None if the run was finished before.
+
+    Raises:
+        ValueError: If the configuration is wrong, or not that of the folder.
+    """
+    workdir = Path(workdir)
+    check_same_config(workdir, config, allow_change=allow_config_change)
+    run = open_run(config, workdir)
+    with run.open_checkpoints() as checkpoints:
+        start_step = checkpoints.latest_step or 0
+        if start_step >= run.num_steps and (workdir / "report/index.html").is_file():
+            print_line(
+                f"This run is finished: {start_step} steps. Its report is"
+                f" {workdir}/report/index.html; train again in another --workdir, or"
+                " longer with a larger --config.num_epochs."
+            )
+            return None
+        if start_step:
+            print_line(f"Going on from step {start_step} in {workdir}")
+            state = checkpoints.restore(start_step, run.abstract_state)
+        else:
+            state = init_state(
+                run.experiment.model,
+                run.optimizer,
+                jax.random.key(config.seed),
+                image_size=run.experiment.image_size,
+                mesh=run.mesh,
+            )
+        is_main = jax.process_index() == 0
+        if is_main:
+            summary.write_run_config(workdir, config.to_dict())
+            print_line(summary.describe_run(state, config.batch_size))
+        writers = open_writers(workdir, start_step) if is_main else None
+        try:
+            train(run, state, start_step, checkpoints, writers)
+            checkpoints.wait()
+            result = evaluate_checkpoint(run, checkpoints, "test")
+            if writers is not None:
+                writers.write(result.step, "test", result.metrics)
+        finally:
+            if writers is not None:
+                writers.close()
+    return result
+
+
+def open_run(config: ConfigDict, workdir: Path) -> Run:
+    """Builds everything that a config describes.
+
+    Raises:
+        ValueError: If the configuration is wrong.
+    """
+    mesh = make_mesh()
+    check_batch_size(config.batch_size, mesh, "config.batch_size")
+    check_batch_size(config.eval_batch_size, mesh, "config.eval_batch_size")
+    experiment = builders.build_experiment(config)
+    dataset = builders.build_dataset(config.data)
+    steps_per_epoch = max(1, len(dataset.sources["train"]) // config.batch_size)
+    num_steps = max(1, round(config.num_epochs * steps_per_epoch))
+    learning_rate, momentum = builders.build_schedules(config.schedule, num_steps)
+    return Run(
+        config=config,
+        workdir=workdir,
+        experiment=experiment,
+        dataset=dataset,
+        mesh=mesh,
+        learning_rate=learning_rate,
+        optimizer=builders.build_optimizer(config.optimizer, learning_rate, momentum),
+        num_steps=num_steps,
+        steps_per_epoch=steps_per_epoch,
+    )
+
+
+def train(
+    run: Run,
+    state: TrainState,
+    start_step: int,
+    checkpoints: Checkpoints,
+    writers: MetricWriter | None,
+) -> None:
+    """Updates the state until the run's last step, validating and saving on the way.
+
+    Args:
+        run: The run.
+        state: Where to start; donated.
+        start_step: Its step.
+        checkpoints: Where to save.
+        writers: Where metrics go; None on all processes but one.
+    """
+    config, experiment = run.config, run.experiment
+    train_step = make_train_step(
+        experiment.model,
+        experiment.objective,
+        run.optimizer,
+        experiment.prepare,
+        mesh=run.mesh,
+    )
+    eval_step = make_eval_step(experiment.model, experiment.prepare, mesh=run.mesh)
+    eval_every = max(1, round(config.eval_every_epochs * run.steps_per_epoch))
+    key = jax.random.key(config.seed + 1)
+    progress = Progress(
+        run.num_steps,
+        start_step=start_step,
+        batch_size=config.batch_size,
+        num_examples=run.steps_per_epoch * config.batch_size,
+    )
+    batches = _train_batches(run, start_step)
+    since_log: list[dict[str, jax.Array]] = []
+    for step in range(start_step + 1, run.num_steps + 1):
+        with progress.waiting_for_data():
+            batch = next(batches)
+        device_batch = put_batch(batch, run.mesh)
+        if step == start_step + 1:
+            print_line("Compiling the training step …")
+            with progress.pause(once=True):
+                state, metrics = train_step(state, device_batch, key)
+                jax.block_until_ready(state)
+        else:
+            state, metrics = train_step(state, device_batch, key)
+        since_log.append(metrics)
+
+        if step % config.log_every_steps == 0 or step == run.num_steps:
+            averages = _average(since_log)
+            since_log = []
+            rates = progress.report(step, averages)
+            if writers is not None:
+                averages["learning_rate"] = float(run.learning_rate(step - 1))
+                writers.write(
+                    step, "train", averages | rates.metrics(), progress.epoch(step)
+                )
+        if step % eval_every == 0 or step == run.num_steps:
+            with progress.pause():
+                result = _evaluate(run, eval_step, state, step, "val")
+                _print_result(result)
+                if writers is not None:
+                    writers.write(step, "val", result.metrics, progress.epoch(step))
+                checkpoints.save(
+                    state, metrics=_finite(result.metrics), meta=_meta(run)
+                )
+
+
+def evaluate_checkpoint(run: Run, checkpoints: Checkpoints, split: str) -> Evaluation:
+    """Evaluates the best checkpoint on a split; writes `eval-SPLIT/` and the report.
+
+    Args:
+        run: The run.
+        checkpoints: Its checkpoints; at least one.
+        split: "train", "val" or "test".
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        ValueError: If there is no checkpoint yet.
+    """
+    step = checkpoints.best_step
+    if step is None:
+        raise ValueError(f"{run.workdir} has no finished checkpoint yet")
+    variables = checkpoints.restore_variables(step, run.abstract_state)
+    state = run.abstract_state.replace(**variables)
+    eval_step = make_eval_step(
+        run.experiment.model, run.experiment.prepare, mesh=run.mesh
+    )
+    result = _evaluate(run, eval_step, state, step, split)
+    _print_result(result)
+    if jax.process_index() == 0:
+        result.save(run.workdir)
+        write_results(run, variables, result)
+    return result
+
+
+def _train_batches(run: Run, start_step: int) -> Iterator[dict[str, np.ndarray]]:
+    """This process's share of the batches of the steps that remain."""
+    data = run.config.data
+    return iter(
+        pipeline.train_batches(
+            run.dataset.sources["train"],
+            batch_size=run.config.batch_size,
+            seed=run.config.seed,
+            start_step=start_step,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            num_threads=data.num_threads,
+            num_workers=data.num_workers,
+        )
+    )
+
+
+def _evaluate(
+    run: Run, eval_step: Any, state: TrainState, step: int, split: str
+) -> Evaluation:
+    batches = pipeline.eval_batches(
+        run.dataset.sources[split],
+        batch_size=run.config.eval_batch_size,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+    return evaluate(
+        eval_step,
+        state.params,
+        state.batch_stats,
+        batches,
+        mesh=run.mesh,
+        class_names=run.experiment.label_map.class_names,
+        split=split,
+        step=step,
+    )
+
+
+def _average(metrics: list[dict[str, jax.Array]]) -> dict[str, float]:
+    """Means over the steps since the last line."""
+    fetched = jax.device_get(metrics)
+    return {
+        name: float(np.mean([m[name] for m in fetched], dtype=np.float64))
+        for name in fetched[0]
+    }
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics without those that are undefined, such as IoU of an absent class."""
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _meta(run: Run) -> dict[str, Any]:
+    """What a checkpoint must carry to be used without the code that trained it."""
+    normalization = run.experiment.prepare.normalization
+    label_map = run.experiment.label_map
+    return {
+        "config": run.config.to_dict(),
+        "class_names": label_map.class_names,
+        "palette": label_map.palette,
+        "image_size": run.experiment.image_size,
+        "normalization": dataclasses.asdict(normalization),
+    }
+
+
+def _print_result(result: Evaluation) -> None:
+    shown = ("mean_iou", "pooled_iou_excl_bg", "mask_iou", "pixel_accuracy", "f1")
+    parts = [
+        f"{name} {result.metrics[name]:.4f}" for name in shown if name in result.metrics
+    ]
+    print_line(
+        f"{result.split} at step {result.step} · {result.num_images} images · "
+        + " · ".join(parts)
+    )

@@ -1,0 +1,77 @@
+"""The configuration that a work directory belongs to."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+MAY_CHANGE = frozenset(
+    {
+        "data.cache",
+        "data.data_dir",
+        "data.num_threads",
+        "data.num_workers",
+        "data.raw_dir",
+        "eval_batch_size",
+        "eval_every_epochs",
+        "log_every_steps",
+        "num_epochs",
+        "num_panels",
+    }
+)
+"""Keys that a resumed run may set anew: length, intervals, paths, speed."""
+
+
+def read_config(workdir: Path) -> ConfigDict:
+    """Reads the configuration that a run was started with.
+
+    Raises:
+        FileNotFoundError: If the folder is no work directory.
+    """
+    path = workdir / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{workdir} holds no config.json; name the workdir of a run"
+        )
+    return ConfigDict(json.loads(path.read_text())["config"]).lock()
+
+
+def check_same_config(workdir: Path, config: ConfigDict, *, allow_change: bool) -> None:
+    """Refuses to go on with a run under another configuration.
+
+    Args:
+        workdir: Folder of the run; nothing is checked where no run has begun.
+        config: The configuration to go on with.
+        allow_change: Whether any key may have changed.
+
+    Raises:
+        ValueError: If a key changed that may not; names each, old and new.
+    """
+    if allow_change or not (workdir / "config.json").is_file():
+        return
+    old = _flatten(read_config(workdir).to_dict())
+    new = _flatten(json.loads(config.to_json()))
+    changed = [
+        f"  {key}: {old.get(key, '(absent)')} -> {new.get(key, '(absent)')}"
+        for key in sorted(old.keys() | new.keys())
+        if key not in MAY_CHANGE and old.get(key) != new.get(key)
+    ]
+    if changed:
+        raise ValueError(
+            f"{workdir} belongs to a run with another configuration:\n"
+            + "\n".join(changed)
+            + "\nChoose another --workdir, or go on all the same with"
+            " --allow_config_change"
+        )
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat
