@@ -4,12 +4,7 @@ import pathlib
 from typing import Any
 
 from fashionjax.constants import IMAGE, LABEL
-from fashionjax.data.images import (
-    decode_image,
-    decode_label,
-    resize_image,
-    resize_label,
-)
+from fashionjax.data.images import decode_image, decode_label, resize_label
 from fashionjax.data.label_maps import LabelMap
 
 
@@ -86,17 +81,13 @@ class PreparedSource:
         record = self._records[index]
         image_id = record["image_id"].decode()
         name = f"image {image_id!r} of {self._directory}"
-        image = decode_image(record[IMAGE], name=name, at_least=self.size)
+        image = decode_image(record[IMAGE], name=name, size=self.size)
         label = decode_label(record[LABEL], name=f"the label of {name}")
         try:
             label = self.label_map.apply(resize_label(label, self.size))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        return {
-            IMAGE: resize_image(image, self.size),
-            LABEL: label,
-            "image_id": image_id,
-        }
+        return {IMAGE: image, LABEL: label, "image_id": image_id}
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what a process has to open or fill itself."""

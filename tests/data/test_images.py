@@ -69,20 +69,31 @@ def test_exif_orientation_is_applied():
     np.testing.assert_array_equal(decoded, np.rot90(_gradient(4, 6), -1))
 
 
-@pytest.mark.parametrize(("orientation", "shape"), [(1, (100, 200)), (6, (200, 100))])
-def test_a_large_jpeg_is_decoded_at_the_smallest_sufficient_scale(orientation, shape):
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_decoding_to_a_size_is_close_to_resizing_the_whole(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
+    smooth = Image.fromarray(_gradient(400, 800))
+    for image_format in ("JPEG", "PNG"):
+        data = _encode(smooth, image_format, exif=exif)
+        small = decode_image(data, size=(120, 50))
+        expected = resize_image(decode_image(data), (120, 50))
+        assert small.shape == (120, 50, 3)
+        np.testing.assert_allclose(small, expected, atol=4)
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(monkeypatch):
+    sizes = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize", lambda i, *a: sizes.append(i.size) or resize(i, *a)
+    )
+    exif = Image.Exif()
+    exif[0x0112] = 6
     data = _encode(Image.new("RGB", (800, 400)), "JPEG", exif=exif)
-    assert decode_image(data, at_least=shape).shape[:2] == shape
-    larger = tuple(2 * n for n in shape)
-    slightly_more = (shape[0] + 1, shape[1])
-    assert decode_image(data, at_least=slightly_more).shape[:2] == larger
-
-
-def test_at_least_never_enlarges():
-    data = _encode(Image.new("RGB", (8, 4)), "JPEG")
-    assert decode_image(data, at_least=(100, 100)).shape == (4, 8, 3)
+    for size in [(200, 100), (201, 100), (800, 400), (2000, 1000)]:
+        assert decode_image(data, size=size).shape == (*size, 3)
+    assert sizes == [(100, 200), (200, 400), (400, 800), (400, 800)]
 
 
 def test_what_is_no_image_is_named():
