@@ -121,8 +121,8 @@ def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _resized(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
     if size is None:
         return image
-    # Pillow takes (width, height), antialiases, and copies where the size is equal.
-    return image.resize(size[::-1], Image.Resampling.BILINEAR)
+    height, width = size
+    return image.resize((width, height), Image.Resampling.BILINEAR)  # antialiases
 
 
 def _as_stored(photo: Image.Image, size: tuple[int, int]) -> tuple[int, int]:

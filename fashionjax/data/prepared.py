@@ -73,7 +73,7 @@ class PreparedSource:
         if index not in self._cache:
             example = self._read(index)
             for key in (IMAGE, LABEL):
-                example[key].flags.writeable = False
+                example[key].setflags(write=False)
             self._cache[index] = example
         return dict(self._cache[index])
 
@@ -111,4 +111,5 @@ def _open(directory: pathlib.Path, split: str) -> Any:
             f"{sorted(builder.info.splits)}"
         )
     encoded = {IMAGE: tfds.decode.SkipDecoding(), LABEL: tfds.decode.SkipDecoding()}
-    return builder.as_data_source(split=split, decoders=encoded)
+    # A decorator of TFDS hides the parameters from type checkers.
+    return builder.as_data_source(split=split, decoders=encoded)  # pyright: ignore

@@ -103,7 +103,16 @@ def test_every_epoch_has_each_example_once_in_its_own_order():
 
 def test_the_order_of_a_seed_is_this_one():
     # A run that resumes under another version of grain relies on it.
-    assert _indices(Numbered(21), 1, seed=3).ravel().tolist() == [4, 17, 16, 7, 5, 3, 18, 19]
+    assert _indices(Numbered(21), 1, seed=3).ravel().tolist() == [
+        4,
+        17,
+        16,
+        7,
+        5,
+        3,
+        18,
+        19,
+    ]
 
 
 def test_seeds_give_different_orders():

@@ -223,11 +223,13 @@ class Ccp(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         root = find_raw(pathlib.Path(dl_manager.manual_dir))
-        self.info.metadata["raw"] = fingerprint(root)
+        metadata, config = self.info.metadata, self.builder_config
+        assert metadata is not None and config is not None  # set in this class
+        metadata["raw"] = fingerprint(root)
         ids = _photos(root).keys() & _labels(root).keys()
         if not ids:
             raise ValueError(f"{root}: no photo has a pixel-level label. {LAYOUT}")
-        splits = split_ids(ids, self.builder_config.name)
+        splits = split_ids(ids, config.name)
         return {s: self._generate_examples(root, s, i) for s, i in splits.items()}
 
     def _generate_examples(

@@ -1,0 +1,29 @@
+import pytest
+
+from fashionjax.data.__main__ import main
+
+IDS = [f"{i:04d}" for i in range(1, 31)]
+
+
+def test_prepare_prints_counts_and_place(write_ccp, tmp_path, capsys):
+    raw, _ = write_ccp(IDS)
+    words = ["prepare", "ccp", f"--raw={raw}", f"--data_dir={tmp_path / 'data'}"]
+    assert main([*words, "--split=s0_90_10"]) == 0
+    assert capsys.readouterr().out == (
+        f"ccp prepared: 27 train, 3 val\nin {tmp_path / 'data/ccp/s0_90_10/1.0.0'}\n"
+    )
+    assert main([*words, "--split=s0_90_10"]) == 0
+    assert "ccp is there already: 27 train, 3 val" in capsys.readouterr().out
+
+
+def test_errors_are_told_in_a_line(tmp_path, capsys):
+    words = ["prepare", "ccp", f"--raw={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
+    assert main(words) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} is no CCP folder.")
+
+
+def test_an_unknown_dataset_lists_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["prepare", "imagenet"])
+    assert stop.value.code == 2
+    assert "'imagenet' (choose from" in capsys.readouterr().err
