@@ -1,0 +1,136 @@
+"""Colour and cloth, drawn without any knowledge of what they are for.
+
+The one way to a look is `draw_look(seed, slot)`: the slot counts the things of a
+photo in an order of no meaning, and garments, accessories and the things in the
+background share the function. So no colour and no texture tells a category.
+"""
+
+from typing import NamedTuple
+
+from fashionjax.data.synthetic.geometry import sine
+from fashionjax.data.synthetic.streams import Stream
+from fashionjax.data.synthetic.texture import FOLD, pattern_tiles
+
+Colour = tuple[int, int, int]
+
+_LOOK = 0x100C
+_PLAIN = -1
+# Muted cloth and paint colours; the rest of the draws fill the colour solid.
+_USUAL: tuple[Colour, ...] = (
+    (24, 24, 28),
+    (48, 48, 52),
+    (96, 96, 100),
+    (150, 150, 150),
+    (205, 205, 205),
+    (240, 240, 238),
+    (34, 44, 74),
+    (62, 84, 124),
+    (118, 142, 176),
+    (214, 196, 168),
+    (178, 148, 114),
+    (128, 92, 64),
+    (86, 60, 44),
+    (232, 190, 160),
+    (110, 112, 78),
+    (62, 74, 54),
+    (134, 36, 44),
+    (206, 176, 178),
+)
+
+
+class Look(NamedTuple):
+    """How a surface looks.
+
+    Attributes:
+        colours: Four RGB colours, 0..255.
+        tile: Index into `pattern_tiles()`, or -1 for a plain surface.
+        turn: Pattern cells per canonical pixel: (right by x, right by y, down by x,
+            down by y).
+        shift: Pattern offset in cells.
+        fold: Index into `fold_tiles()`.
+        fold_depth: Strength of the folds in 1/8.
+        fold_at: Offset into the fold table (row, column).
+    """
+
+    colours: tuple[Colour, Colour, Colour, Colour]
+    tile: int
+    turn: tuple[float, float, float, float]
+    shift: tuple[int, int]
+    fold: int
+    fold_depth: int
+    fold_at: tuple[int, int]
+
+
+def draw_colour(stream: Stream) -> Colour:
+    """Draws an RGB colour: mostly muted, now and then vivid."""
+    if stream.chance(0.6):
+        base = stream.choice(_USUAL)
+        red, green, blue = (c + stream.below(25) - 12 for c in base)
+    else:
+        red, green, blue = (18 + stream.below(228) for _ in range(3))
+    return _limited(red, green, blue)
+
+
+def shaded(colour: Colour, change: int) -> Colour:
+    """Returns the colour with `change` added to each channel."""
+    return _limited(colour[0] + change, colour[1] + change, colour[2] + change)
+
+
+def _limited(red: int, green: int, blue: int) -> Colour:
+    return tuple(min(250, max(6, c)) for c in (red, green, blue))  # type: ignore
+
+
+def draw_look(seed: int, slot: int) -> Look:
+    """Draws a look from the seed of the photo and a running number.
+
+    Args:
+        seed: The photo's seed.
+        slot: The running number of the thing in the photo.
+
+    Returns:
+        The look; the same for the same arguments.
+    """
+    stream = Stream(_LOOK, seed, slot)
+    base = draw_colour(stream)
+    tile = _PLAIN
+    if stream.chance(0.58):
+        tile = stream.below(len(pattern_tiles()))
+    if tile in (_PLAIN, 0, 1):  # plain, or a weave of one colour
+        step = 6 + stream.below(14)
+        colours = (
+            base,
+            shaded(base, step),
+            shaded(base, -step),
+            shaded(base, 2 * step),
+        )
+    else:
+        colours = (base, draw_colour(stream), draw_colour(stream), draw_colour(stream))
+    angle = stream.choice((0.0, 0.0, 90.0, 90.0, 45.0, -30.0, 8.0))
+    angle += stream.uniform(-6.0, 6.0)
+    cells = 1.0 / stream.uniform(0.22, 0.85)
+    cos, sin = cells * sine(angle + 90.0), cells * sine(angle)
+    return Look(
+        colours=colours,
+        tile=tile,
+        turn=(cos, sin, -sin, cos),
+        shift=(stream.below(64), stream.below(64)),
+        fold=stream.below(3),
+        fold_depth=3 + stream.below(8),
+        fold_at=(stream.below(FOLD), stream.below(FOLD)),
+    )
+
+
+def plain_look(seed: int, slot: int, colour: Colour) -> Look:
+    """Makes the look of a surface whose colour is known: skin and hair.
+
+    Args:
+        seed: The photo's seed.
+        slot: The running number of the thing in the photo.
+        colour: RGB, 0..255.
+
+    Returns:
+        A plain look with folds drawn as for any other surface.
+    """
+    look = draw_look(seed, slot)
+    colours = (colour, shaded(colour, 8), shaded(colour, -8), shaded(colour, 14))
+    return look._replace(colours=colours, tile=_PLAIN, fold_depth=2)

@@ -1,0 +1,332 @@
+"""What a figure wears: the cut of every garment, drawn without any colour.
+
+The draw is cheap, so that the categories of a photo are known before rendering.
+Shares of categories follow the instance counts of Fashionpedia's training set.
+"""
+
+from typing import NamedTuple
+
+from fashionjax.data.synthetic.streams import Stream
+
+_OUTFIT = 0x0F17
+
+SHIRT, TOP, SWEATER, CARDIGAN, JACKET, VEST, PANTS, SHORTS = range(8)
+SKIRT, COAT, DRESS, JUMPSUIT, CAPE, GLASSES, HAT, HEADBAND = range(8, 16)
+TIE, GLOVE, WATCH, BELT, LEG_WARMER, TIGHTS, SOCK, SHOE = range(16, 24)
+BAG, SCARF, UMBRELLA, HOOD, COLLAR, LAPEL, EPAULETTE, SLEEVE = range(24, 32)
+POCKET, NECKLINE, BUCKLE, ZIPPER, APPLIQUE, BEAD, BOW, FLOWER = range(32, 40)
+FRINGE, RIBBON, RIVET, RUFFLE, SEQUIN, TASSEL = range(40, 46)
+
+# How often a trim sits on the outermost torso garment.
+_TRIMS = {
+    APPLIQUE: 0.045,
+    BEAD: 0.028,
+    BOW: 0.016,
+    FLOWER: 0.036,
+    FRINGE: 0.012,
+    RIBBON: 0.01,
+    RIVET: 0.032,
+    RUFFLE: 0.045,
+    SEQUIN: 0.018,
+    TASSEL: 0.006,
+}
+
+
+class Garment(NamedTuple):
+    """The cut of a garment.
+
+    Attributes:
+        category: Fashionpedia id.
+        sleeve: Share of the arm that the sleeve covers; 0 for none.
+        neck: Shape of the opening: crew, round, v, deep, boat, square, straight
+            (no straps), straps, high (turtleneck).
+        hem: Level of the lower edge (see `Body.spine`).
+        ease: Heads that the cloth stands off the body.
+        flare: Heads that the hem is wider than the hips on each side.
+        gap: Half width of an open front in heads; 0 for a closed one.
+        collar: none, shirt, lapel or hood.
+        parts: Ids of trims and pockets on it.
+        tucked: Whether the lower edge lies under the bottoms.
+    """
+
+    category: int
+    sleeve: float = 0.0
+    neck: str = "round"
+    hem: float = 2.0
+    ease: float = 0.05
+    flare: float = 0.0
+    gap: float = 0.0
+    collar: str = "none"
+    parts: tuple[int, ...] = ()
+    tucked: bool = False
+
+    @property
+    def categories(self) -> set[int]:
+        """The garment's own id and those of its parts."""
+        found = {self.category, *self.parts}
+        if self.sleeve > 0.0:
+            found.add(SLEEVE)
+        if self.collar == "none":
+            if self.category not in (SKIRT, PANTS, SHORTS, CAPE):
+                found.add(NECKLINE)
+        else:
+            found |= {
+                "shirt": {COLLAR},
+                "lapel": {COLLAR, LAPEL},
+                "hood": {HOOD},
+            }[self.collar]
+        return found
+
+
+class Outfit(NamedTuple):
+    """Everything that a figure wears and carries.
+
+    Attributes:
+        inner: Dress, jumpsuit or top; None under a closed jacket.
+        bottom: Pants, shorts or skirt, or None.
+        outer: Jacket, coat, cardigan, vest or cape, or None.
+        extras: Ids of accessories.
+        hosiery: Level where tights, socks or leg warmers end at the top.
+        boot: Heads that the shoe's shaft rises above the ankle.
+        bag: hand, shoulder or cross.
+    """
+
+    inner: Garment | None
+    bottom: Garment | None
+    outer: Garment | None
+    extras: frozenset[int]
+    hosiery: float
+    boot: float
+    bag: str
+
+    @property
+    def categories(self) -> frozenset[int]:
+        """The ids of everything worn, parts included."""
+        found = set(self.extras)
+        for garment in (self.inner, self.bottom, self.outer):
+            if garment is not None:
+                found |= garment.categories
+        return frozenset(found)
+
+
+def _trims(stream: Stream, pocket: float) -> tuple[int, ...]:
+    found = [trim for trim, share in _TRIMS.items() if stream.chance(share)]
+    if stream.chance(pocket):
+        found.append(POCKET)
+    return tuple(found)
+
+
+def _sleeve(stream: Stream, bare: float, short: float) -> float:
+    kind = stream.uniform()
+    if kind < bare:
+        return 0.0
+    if kind < bare + short:
+        return stream.uniform(0.2, 0.45)
+    return stream.uniform(0.62, 0.97)
+
+
+def _dress(stream: Stream, category: int) -> Garment:
+    sleeve = _sleeve(stream, 0.45, 0.3)
+    necks = {"round": 5, "crew": 4, "v": 4, "deep": 2, "boat": 2, "square": 1.5}
+    if sleeve == 0.0:
+        necks |= {"straight": 2.0, "straps": 4.0}
+    hem = stream.weighted({2.55: 2.0, 2.85: 4.0, 3.15: 2.5, 3.6: 1.3, 3.95: 1.7})
+    hem += stream.uniform(-0.12, 0.1)
+    shape = stream.weighted({"pencil": 1.0, "a": 2.0, "flared": 1.4})
+    flare = {"pencil": -0.02, "a": 0.2, "flared": 0.5}[shape]
+    flare = flare * (0.4 + hem - 2.0) + stream.uniform(0.0, 0.08)
+    return Garment(
+        category=category,
+        sleeve=sleeve,
+        neck=stream.weighted(necks),
+        hem=hem,
+        ease=stream.uniform(0.02, 0.12),
+        flare=flare,
+        collar="shirt" if sleeve and stream.chance(0.12) else "none",
+        parts=_trims(stream, 0.1),
+    )
+
+
+def _jumpsuit(stream: Stream) -> Garment:
+    dress = _dress(stream, JUMPSUIT)
+    return dress._replace(
+        hem=stream.choice((2.75, 3.9, 3.9, 3.9)),
+        flare=stream.uniform(0.02, 0.25),
+        collar="none",
+    )
+
+
+def _top(stream: Stream, covered: bool) -> Garment:
+    kind = stream.weighted({SHIRT: 0.25, TOP: 0.66, SWEATER: 0.03 if covered else 0.1})
+    tucked = covered or stream.chance(0.5)
+    if kind == SHIRT:
+        return Garment(
+            SHIRT,
+            sleeve=_sleeve(stream, 0.08, 0.25),
+            neck="v",
+            hem=stream.uniform(1.8, 2.2),
+            ease=stream.uniform(0.06, 0.16),
+            collar="shirt",
+            parts=_trims(stream, 0.25),
+            tucked=tucked,
+        )
+    if kind == SWEATER:
+        return Garment(
+            SWEATER,
+            sleeve=stream.uniform(0.88, 0.98),
+            neck=stream.weighted({"high": 2.0, "crew": 1.0}),
+            hem=stream.uniform(1.85, 2.3),
+            ease=stream.uniform(0.16, 0.26),
+            parts=_trims(stream, 0.03),
+        )
+    sleeve = _sleeve(stream, 0.4, 0.42)
+    necks = {"crew": 4.0, "round": 5.0, "v": 3.0, "boat": 1.5, "square": 1.0}
+    if sleeve == 0.0:
+        necks |= {"straps": 3.0, "straight": 0.8}
+    hood = sleeve > 0.5 and not covered and stream.chance(0.2)
+    return Garment(
+        TOP,
+        sleeve=sleeve,
+        neck=stream.weighted(necks),
+        hem=stream.uniform(1.2, 2.05),
+        ease=stream.uniform(0.01, 0.12),
+        collar="hood" if hood else "none",
+        parts=_trims(stream, 0.06),
+        tucked=tucked,
+    )
+
+
+def _bottom(stream: Stream) -> Garment:
+    kind = stream.weighted({PANTS: 0.58, SHORTS: 0.15, SKIRT: 0.27})
+    pocket = (POCKET,) if kind != SKIRT and stream.chance(0.45) else ()
+    if kind == PANTS:
+        slim = stream.chance(0.6)
+        return Garment(
+            PANTS,
+            hem=stream.uniform(3.6, 4.05),
+            ease=stream.uniform(0.0, 0.05) if slim else stream.uniform(0.06, 0.16),
+            flare=0.0 if slim else stream.uniform(0.0, 0.22),
+            parts=pocket,
+        )
+    if kind == SHORTS:
+        return Garment(
+            SHORTS,
+            hem=stream.uniform(2.4, 2.8),
+            ease=stream.uniform(0.03, 0.12),
+            flare=stream.uniform(0.0, 0.1),
+            parts=pocket,
+        )
+    hem = stream.weighted({2.6: 3.0, 2.9: 3.0, 3.3: 2.0, 3.85: 1.0})
+    return Garment(
+        SKIRT,
+        hem=hem + stream.uniform(-0.1, 0.1),
+        ease=stream.uniform(0.01, 0.06),
+        flare=stream.weighted({0.0: 1.0, 0.22: 1.5, 0.5: 1.0}) * (hem - 1.6),
+        parts=_trims(stream, 0.05),
+    )
+
+
+def _outer(stream: Stream) -> Garment:
+    weights = {JACKET: 0.56, COAT: 0.24, CARDIGAN: 0.11, VEST: 0.075, CAPE: 0.015}
+    kind = stream.weighted(weights)
+    collar = "none"
+    if kind == JACKET:
+        collar = stream.weighted(
+            {"lapel": 0.5, "shirt": 0.3, "hood": 0.12, "none": 0.1}
+        )
+    elif kind == COAT:
+        collar = stream.weighted({"lapel": 0.75, "hood": 0.1, "shirt": 0.15})
+    elif kind == VEST:
+        collar = stream.weighted({"none": 0.8, "lapel": 0.2})
+    gap = 0.0 if stream.chance(0.25) else stream.uniform(0.14, 0.42)
+    parts = [] if kind == CAPE else list(_trims(stream, 0.4))
+    if kind in (JACKET, COAT) and stream.chance(0.35):
+        parts.append(ZIPPER)
+    if kind in (JACKET, COAT) and stream.chance(0.025):
+        parts.append(EPAULETTE)
+    low, high = {
+        JACKET: (1.35, 2.2),
+        COAT: (2.6, 3.4),
+        CARDIGAN: (1.9, 2.9),
+        VEST: (1.5, 2.1),
+        CAPE: (1.5, 2.6),
+    }[kind]
+    return Garment(
+        kind,
+        sleeve=0.0 if kind in (VEST, CAPE) else stream.uniform(0.78, 0.98),
+        neck="v",
+        hem=stream.uniform(low, high),
+        ease=stream.uniform(0.1, 0.2),
+        flare=stream.uniform(0.0, 0.2) if kind != JACKET else 0.0,
+        gap=gap,
+        collar=collar,
+        parts=tuple(parts),
+    )
+
+
+def _accessories(
+    stream: Stream, outfit: Outfit, bare_legs: bool, buttoned: bool
+) -> frozenset[int]:
+    shares = {
+        GLASSES: 0.1,
+        HAT: 0.065,
+        HEADBAND: 0.06,
+        GLOVE: 0.02,
+        WATCH: 0.08,
+        BELT: 0.16,
+        SHOE: 0.93,
+        BAG: 0.2,
+        SCARF: 0.035,
+        UMBRELLA: 0.005,
+        TIE: 0.18 if buttoned else 0.0,
+    }
+    found = {extra for extra, share in shares.items() if stream.chance(share)}
+    if HAT in found:
+        found.discard(HEADBAND)
+    if BELT in found and stream.chance(0.6):
+        found.add(BUCKLE)
+    if bare_legs:
+        legs = stream.weighted({-1: 0.7, TIGHTS: 0.22, SOCK: 0.08, LEG_WARMER: 0.012})
+        found |= {legs} - {-1}
+    if outfit.outer is None and stream.chance(0.06):
+        found.add(ZIPPER)
+    return frozenset(found)
+
+
+def draw_outfit(seed: int, person: int = 0) -> Outfit:
+    """Draws what a figure wears.
+
+    Args:
+        seed: The photo's seed.
+        person: 0 for the main figure, 1 for a passer-by.
+
+    Returns:
+        The outfit.
+    """
+    stream = Stream(_OUTFIT, seed, person)
+    kind = stream.weighted({"dress": 0.41, "jumpsuit": 0.02, "separates": 0.57})
+    bottom = None
+    with_outer = stream.chance(0.46 if kind == "separates" else 0.12)
+    outer = _outer(stream) if with_outer else None
+    if kind == "separates":
+        inner = _top(stream, covered=with_outer)
+        bottom = _bottom(stream)
+    else:
+        inner = _dress(stream, DRESS) if kind == "dress" else _jumpsuit(stream)
+    if kind == "separates" and outer is not None and outer.gap == 0.0:
+        inner = None
+    outfit = Outfit(
+        inner=inner,
+        bottom=bottom,
+        outer=outer,
+        extras=frozenset(),
+        hosiery=stream.uniform(3.2, 3.7),
+        boot=stream.weighted({0.0: 0.65, 0.45: 0.2, 1.1: 0.15}),
+        bag=stream.weighted({"hand": 0.5, "shoulder": 0.3, "cross": 0.2}),
+    )
+    lowest = bottom if bottom is not None else inner
+    trousers = lowest is not None and lowest.category in (PANTS, JUMPSUIT)
+    shirt = inner is not None and inner.collar == "shirt"
+    return outfit._replace(
+        extras=_accessories(stream, outfit, not trousers, bool(shirt))
+    )
