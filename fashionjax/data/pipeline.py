@@ -5,9 +5,9 @@ iterator state to save: a run that resumes at step s asks for the batches from s
 """
 
 import dataclasses
+import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +26,6 @@ from fashionjax.data.dataset import Source
 Batch = dict[str, np.ndarray]
 
 _PADDING_INDEX = -1
-_PARENT_CHECK_SECONDS = 1.0
 
 
 def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
@@ -271,11 +270,13 @@ def _in_workers(batches: Any, num_workers: int, prefetch: int) -> Any:
 def _end_with_parent(worker_index: int, worker_count: int) -> None:
     """Lets a worker end when its trainer was killed; it would live on otherwise."""
     del worker_index, worker_count
-    parent = os.getppid()
+    # Its parent's id would not do: the parent may be gone before this line.
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("runs in worker processes only")
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_CHECK_SECONDS)
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -112,4 +112,4 @@ def _open(directory: pathlib.Path, split: str) -> Any:
         )
     encoded = {IMAGE: tfds.decode.SkipDecoding(), LABEL: tfds.decode.SkipDecoding()}
     # A decorator of TFDS hides the parameters from type checkers.
-    return builder.as_data_source(split=split, decoders=encoded)  # pyright: ignore
+    return builder.as_data_source(split=split, decoders=encoded)  # pyright: ignore[reportCallIssue]

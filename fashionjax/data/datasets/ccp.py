@@ -224,7 +224,8 @@ class Ccp(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         root = find_raw(pathlib.Path(dl_manager.manual_dir))
         metadata, config = self.info.metadata, self.builder_config
-        assert metadata is not None and config is not None  # set in this class
+        assert metadata is not None
+        assert config is not None
         metadata["raw"] = fingerprint(root)
         ids = _photos(root).keys() & _labels(root).keys()
         if not ids:
