@@ -15,6 +15,7 @@ Colour = tuple[int, int, int]
 
 _LOOK = 0x100C
 _PLAIN = -1
+_PLAIN_TURN = (1.0, 0.0, 0.0, 1.0)
 # Muted cloth and paint colours; the rest of the draws fill the colour solid.
 _USUAL: tuple[Colour, ...] = (
     (24, 24, 28),
@@ -63,11 +64,13 @@ class Look(NamedTuple):
 
 def draw_colour(stream: Stream) -> Colour:
     """Draws an RGB colour: mostly muted, now and then vivid."""
-    if stream.chance(0.6):
-        base = stream.choice(_USUAL)
-        red, green, blue = (c + stream.below(25) - 12 for c in base)
+    bits = stream.raw()
+    if bits % 10 < 8:
+        base = _USUAL[(bits >> 8) % len(_USUAL)]
+        change = ((bits >> shift) % 25 - 12 for shift in (16, 32, 48))
+        red, green, blue = (c + d for c, d in zip(base, change, strict=True))
     else:
-        red, green, blue = (18 + stream.below(228) for _ in range(3))
+        red, green, blue = (18 + (bits >> shift) % 228 for shift in (16, 32, 48))
     return _limited(red, green, blue)
 
 
@@ -77,7 +80,11 @@ def shaded(colour: Colour, change: int) -> Colour:
 
 
 def _limited(red: int, green: int, blue: int) -> Colour:
-    return tuple(min(250, max(6, c)) for c in (red, green, blue))  # type: ignore
+    return (
+        min(250, max(6, red)),
+        min(250, max(6, green)),
+        min(250, max(6, blue)),
+    )
 
 
 def draw_look(seed: int, slot: int) -> Look:
@@ -93,7 +100,7 @@ def draw_look(seed: int, slot: int) -> Look:
     stream = Stream(_LOOK, seed, slot)
     base = draw_colour(stream)
     tile = _PLAIN
-    if stream.chance(0.58):
+    if stream.chance(0.45):
         tile = stream.below(len(pattern_tiles()))
     if tile in (_PLAIN, 0, 1):  # plain, or a weave of one colour
         step = 6 + stream.below(14)
@@ -105,19 +112,26 @@ def draw_look(seed: int, slot: int) -> Look:
         )
     else:
         colours = (base, draw_colour(stream), draw_colour(stream), draw_colour(stream))
+    turn = _PLAIN_TURN if tile == _PLAIN else _draw_turn(stream)
+    bits = stream.raw()
+    return Look(
+        colours=colours,
+        tile=tile,
+        turn=turn,
+        shift=(bits % 64, (bits >> 6) % 64),
+        fold=(bits >> 12) % 3,
+        fold_depth=3 + (bits >> 20) % 8,
+        fold_at=((bits >> 30) % FOLD, (bits >> 40) % FOLD),
+    )
+
+
+def _draw_turn(stream: Stream) -> tuple[float, float, float, float]:
+    """Draws how a pattern is turned and scaled."""
     angle = stream.choice((0.0, 0.0, 90.0, 90.0, 45.0, -30.0, 8.0))
     angle += stream.uniform(-6.0, 6.0)
     cells = 1.0 / stream.uniform(0.22, 0.85)
     cos, sin = cells * sine(angle + 90.0), cells * sine(angle)
-    return Look(
-        colours=colours,
-        tile=tile,
-        turn=(cos, sin, -sin, cos),
-        shift=(stream.below(64), stream.below(64)),
-        fold=stream.below(3),
-        fold_depth=3 + stream.below(8),
-        fold_at=(stream.below(FOLD), stream.below(FOLD)),
-    )
+    return (cos, sin, -sin, cos)
 
 
 def plain_look(seed: int, slot: int, colour: Colour) -> Look:

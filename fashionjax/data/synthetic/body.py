@@ -139,7 +139,7 @@ def _arm(
     return elbow, elbow + forearm, behind
 
 
-def draw_body(seed: int, person: int, unit: float, top: complex) -> Body:
+def draw_body(seed: int, person: int, unit: float, top: complex, back: bool) -> Body:
     """Draws the pose and the proportions of a figure.
 
     Args:
@@ -147,12 +147,13 @@ def draw_body(seed: int, person: int, unit: float, top: complex) -> Body:
         person: 0 for the main figure, 1 for a passer-by.
         unit: One head in canonical pixels.
         top: The crown of the head.
+        back: Whether it is seen from behind.
 
     Returns:
         The body.
     """
     stream = Stream(_POSE, seed, person)
-    wide = stream.uniform(0.92, 1.2)
+    wide = stream.uniform(0.96, 1.24)
     turned = stream.uniform(0.84, 1.0)
     lean, sway = stream.uniform(-0.16, 0.16), stream.uniform(-0.14, 0.14)
     tilt = stream.uniform(-0.07, 0.07)
@@ -161,8 +162,8 @@ def draw_body(seed: int, person: int, unit: float, top: complex) -> Body:
     waist = shoulder + complex(-sway * 0.6, 1.3) * unit
     hip = waist + complex(sway, 0.95) * unit
     halves = (
-        stream.uniform(0.76, 0.96) * wide * turned,
-        stream.uniform(0.6, 0.7) * wide * turned,
+        stream.uniform(0.7, 0.86) * wide * turned,
+        stream.uniform(0.57, 0.67) * wide * turned,
         stream.uniform(0.48, 0.6) * wide * turned,
         stream.uniform(0.66, 0.78) * wide * turned,
     )
@@ -176,7 +177,7 @@ def draw_body(seed: int, person: int, unit: float, top: complex) -> Body:
     below = [between(pair[0], pair[1], 0.5) for pair in (knees, ankles)]
     return Body(
         unit=unit,
-        back=stream.chance(0.12),
+        back=back,
         head=head,
         spine=(shoulder, waist, hip, *below),
         halves=halves,
@@ -188,5 +189,5 @@ def draw_body(seed: int, person: int, unit: float, top: complex) -> Body:
         ankles=ankles,
         behind=(left[2], right[2]),
         front_leg=stream.below(2),
-        limb=stream.uniform(0.9, 1.15) * wide,
+        limb=stream.uniform(0.92, 1.12),
     )

@@ -7,6 +7,7 @@ out of the same index.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from fashionjax.data.synthetic.texture import FOLD, TILE, fold_tiles, pattern_ti
 
 NO_NODE = -1
 FULL_LIGHT = 128
+_SMALL = 300  # things under 1/300 of the photo show no folds
 _FINE = 12  # bits after the point of texture coordinates
 
 
@@ -50,7 +52,9 @@ class Canvas:
         self.parents: list[int] = []
         self.heights: list[int] = []
         self.palette: list[Sequence[tuple[int, int, int]]] = []
-        self._curves = tuple(_rounding(light_from, depth) for depth in (0, 26, 40))
+        self._curves = tuple(
+            _rounding(round(8.0 * light_from), depth) for depth in (0, 26, 40)
+        )
 
     def node(
         self, look: Look, category: int = -1, parent: int = NO_NODE, height: int = 0
@@ -87,12 +91,14 @@ class Canvas:
         mask = region.mask
         window = region.window
         if inside != NO_NODE:
-            roots = np.array([self._is_part(n, inside) for n in range(node + 1)])
-            mask = mask & roots[np.minimum(self.index[window] >> 2, node)]
-        light = self._folds(region, look)
+            mask = mask & self._parts_of(inside)[self.index[window] >> 2]
+        if mask.size * _SMALL < self.index.size:
+            light = np.full(mask.shape, FULL_LIGHT - darker, np.int16)
+        else:
+            light = self._folds(region, look)
+            light -= darker - FULL_LIGHT
         if round_off:
             light += self._roundness(region, round_off)
-        light -= darker - FULL_LIGHT
         np.copyto(self.light[window], light, where=mask)
         if look.tile < 0:
             self.index[window][mask] = node * 4
@@ -112,17 +118,19 @@ class Canvas:
 
     def shows(self, node: int) -> np.ndarray:
         """Returns where a node or a part of it is visible, bool [height, width]."""
-        table = np.array([self._is_part(n, node) for n in range(len(self.parents))])
-        numbers = np.nonzero(table)[0]
+        table = self._parts_of(node)
         owner = self.index >> 2
-        if len(numbers) == 1:
-            return owner == numbers[0]
-        return table[owner]
+        return table[owner] if table[node + 1 :].any() else owner == node
 
-    def _is_part(self, node: int, whole: int) -> bool:
-        while node not in (NO_NODE, whole):
-            node = self.parents[node]
-        return node == whole
+    def _parts_of(self, whole: int) -> np.ndarray:
+        """Tells for every node whether it is `whole` or a part of it."""
+        table = np.zeros(len(self.parents), bool)
+        table[whole] = True
+        for node in range(whole + 1, len(self.parents)):  # parts come after wholes
+            parent = self.parents[node]
+            if parent >= whole and table[parent]:
+                table[node] = True
+        return table
 
     def _coordinates(self, region: Region) -> tuple[np.ndarray, np.ndarray]:
         height, width = region.mask.shape
@@ -135,7 +143,7 @@ class Canvas:
         by_x, by_y = (2**_FINE / self.scale[1]), (2**_FINE / self.scale[0])
         right_x, right_y, down_x, down_y = look.turn
         steps = (right_x * by_x, right_y * by_y, down_x * by_x, down_y * by_y)
-        a, b, c, d = (int(round(step)) for step in steps)
+        a, b, c, d = (round(step) for step in steps)
         right = (columns * a + (look.shift[0] << _FINE)) + (rows * b)[:, None]
         down = (columns * c + (look.shift[1] << _FINE)) + (rows * d)[:, None]
         right >>= _FINE
@@ -148,8 +156,8 @@ class Canvas:
 
     def _folds(self, region: Region, look: Look) -> np.ndarray:
         rows, columns = self._coordinates(region)
-        down = (rows * int(round(256 / self.scale[0])) >> 8) + look.fold_at[0]
-        across = (columns * int(round(512 / self.scale[1])) >> 8) + look.fold_at[1]
+        down = (rows * round(256 / self.scale[0]) >> 8) + look.fold_at[0]
+        across = (columns * round(512 / self.scale[1]) >> 8) + look.fold_at[1]
         table = fold_tiles()[look.fold].take(down & (FOLD - 1), axis=0)
         light = table.take(across & (FOLD - 1), axis=1)
         light *= np.int16(look.fold_depth)
@@ -169,10 +177,13 @@ class Canvas:
         return self._curves[round_off][place]
 
 
-def _rounding(light_from: float, depth: int) -> np.ndarray:
+@cache
+def _rounding(light_from: int, depth: int) -> np.ndarray:
     """Light across a rounded body, int16 [256], from its left to its right side."""
     curve = []
     for step in range(256):
         place = (step - 127.5) / 127.5
-        curve.append(round(-depth * place**2 + depth * 0.7 * light_from * place) + 6)
+        curve.append(
+            round(-depth * place * place + depth * 0.0875 * light_from * place) + 6
+        )
     return np.array(curve, np.int16)

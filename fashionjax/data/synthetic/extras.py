@@ -4,16 +4,7 @@ from typing import TYPE_CHECKING
 
 from fashionjax.data.synthetic import garments
 from fashionjax.data.synthetic.appearance import plain_look, shaded
-from fashionjax.data.synthetic.geometry import (
-    Outline,
-    between,
-    box,
-    ellipse,
-    rotated,
-    smooth,
-    tube,
-)
-from fashionjax.data.synthetic.outfit import (
+from fashionjax.data.synthetic.cuts import (
     BAG,
     BELT,
     BUCKLE,
@@ -26,6 +17,15 @@ from fashionjax.data.synthetic.outfit import (
     TIE,
     UMBRELLA,
     WATCH,
+)
+from fashionjax.data.synthetic.geometry import (
+    Outline,
+    between,
+    box,
+    ellipse,
+    rotated,
+    smooth,
+    tube,
 )
 
 if TYPE_CHECKING:
@@ -147,7 +147,6 @@ def carried_strap(painter: "Painter") -> None:
     if BAG not in painter.outfit.extras:
         return
     body, unit = painter.body, painter.body.unit
-    painter.bag_look = painter.new_look()
     painter.bag_node = painter.node(painter.bag_look, BAG, height=14)
     kind, side = painter.outfit.bag, _bag_side(painter)
     if kind == "hand":

@@ -1,13 +1,13 @@
 """The outlines of garments and of the bare body, in canonical pixels."""
 
 from fashionjax.data.synthetic.body import SIDES, Body
+from fashionjax.data.synthetic.cuts import Garment
 from fashionjax.data.synthetic.geometry import (
     Outline,
     between,
     smooth,
     tube,
 )
-from fashionjax.data.synthetic.outfit import Garment
 
 # Half width and depth of the opening in heads, by shape of the neckline.
 _NECKS = {
@@ -32,10 +32,11 @@ def arm(body: Body, side: int) -> list[Outline]:
     """Outlines a bare arm with its hand."""
     shoulder, elbow = body.shoulders[side], body.elbows[side]
     wrist = body.wrists[side]
-    hand = wrist + (wrist - elbow) * 0.42
+    near, far = between(elbow, shoulder, 0.16), between(elbow, wrist, 0.16)
+    tip = wrist + (wrist - elbow) * 0.42
     return [
-        limb(body, (shoulder, elbow, wrist), (0.2, 0.155, 0.1)),
-        limb(body, (wrist, between(wrist, hand, 0.5), hand), (0.1, 0.15, 0.07)),
+        limb(body, (wrist, far, near, shoulder), (0.1, 0.15, 0.16, 0.2)),
+        limb(body, (wrist, between(wrist, tip, 0.5), tip), (0.1, 0.15, 0.07)),
     ]
 
 
@@ -125,11 +126,14 @@ def _yoke(body: Body, cut: Garment, side: int) -> Outline:
     """The shoulder of a garment, from its outer end to the armpit."""
     if cut.neck in ("straight", "straps"):
         return [body.side(0.4, side, cut.ease)]
-    sleeve = cut.sleeve > 0.0
     sign = 1.0 if side else -1.0
-    drop = body.shoulders[side] - 0.12j * body.unit
-    reach = 0.06 + cut.ease if sleeve else -0.12
-    return [drop + sign * reach * body.unit, body.side(0.3, side, cut.ease)]
+    unit, joint = body.unit, body.shoulders[side]
+    if cut.sleeve == 0.0:
+        inner = joint + complex(-sign * 0.06, -0.16) * unit
+        return [inner, body.side(0.22, side, -0.06), body.side(0.36, side, cut.ease)]
+    rise = joint + complex(-sign * 0.04, -0.2 - 0.4 * cut.ease) * unit
+    tip = joint + complex(sign * (0.13 + 0.5 * cut.ease), -0.03) * unit
+    return [rise, tip, body.side(0.34, side, cut.ease)]
 
 
 def bodice(body: Body, cut: Garment) -> list[Outline]:
@@ -186,17 +190,19 @@ def sleeve(body: Body, cut: Garment, side: int) -> Outline:
     shoulder, elbow = body.shoulders[side], body.elbows[side]
     wrist = body.wrists[side]
     sign = 1.0 if side else -1.0
-    start = shoulder + complex(-sign * 0.1, -0.02) * body.unit
-    loose = 0.06 + cut.ease * 0.8
-    radii = [0.2 + loose, 0.16 + loose, 0.11 + loose]
+    start = shoulder + complex(-sign * 0.05, 0.06) * body.unit
+    loose = 0.03 + cut.ease * 0.55
+    radii = [0.2 + loose, 0.155 + loose, 0.115 + loose]
     reach = cut.sleeve * 2.0
     if reach <= 1.0:
         end = between(shoulder, elbow, max(reach, 0.3))
-        path, widths = [start, end], [radii[0], radii[0] * 0.97]
+        path, widths = [end, start], [radii[0] * 1.02, radii[0]]
     else:
         end = between(elbow, wrist, reach - 1.0)
-        path, widths = [start, elbow, end], radii
-    return tube(path, [w * body.unit for w in widths], False)
+        near, far = between(elbow, start, 0.2), between(elbow, end, 0.2)
+        path = [end, far, near, start]
+        widths = [radii[2], radii[1], radii[1] + 0.01, radii[0]]
+    return tube(path, [w * body.limb * body.unit for w in widths])
 
 
 def skirt(body: Body, cut: Garment) -> Outline:

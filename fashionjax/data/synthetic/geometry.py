@@ -46,12 +46,6 @@ def unit(vector: complex) -> complex:
     return complex(x / length, y / length) if length > 0.0 else 1j
 
 
-def normal(vector: complex) -> complex:
-    """Returns the unit vector to the left of `vector` as it is walked along."""
-    along = unit(vector)
-    return complex(along.imag, -along.real)
-
-
 def between(start: complex, end: complex, share: float) -> complex:
     """Returns the point `share` of the way from `start` to `end`."""
     return start + (end - start) * share
@@ -70,20 +64,18 @@ def tube(
     Returns:
         The closed outline.
     """
+    ways = [unit(path[k + 1] - path[k]) for k in range(len(path) - 1)]
     left, right = [], []
     last = len(path) - 1
-    for index, (point, radius) in enumerate(zip(path, radii, strict=True)):
-        before = path[max(index - 1, 0)]
-        after = path[min(index + 1, last)]
-        across = normal(unit(point - before) + unit(after - point))
-        if index == 0:
-            across = normal(after - point)
-        elif index == last:
-            across = normal(point - before)
-        left.append(point + across * radius)
-        right.append(point - across * radius)
+    for index, radius in enumerate(radii):
+        way = ways[min(index, last - 1)]
+        if 0 < index < last:
+            way = unit(way + ways[index - 1])
+        across = complex(way.imag * radius, -way.real * radius)
+        left.append(path[index] + across)
+        right.append(path[index] - across)
     if round_end:
-        ahead = unit(path[last] - path[last - 1]) * radii[last]
+        ahead = ways[-1] * radii[last]
         half = (left[-1] - path[last]) * 0.72
         tip = path[last] + ahead
         left += [path[last] + half + ahead * 0.7, tip, path[last] - half + ahead * 0.7]

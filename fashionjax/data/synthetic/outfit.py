@@ -1,23 +1,59 @@
-"""What a figure wears: the cut of every garment, drawn without any colour.
+"""Draws what a figure wears: the cut of every garment, without any colour.
 
 The draw is cheap, so that the categories of a photo are known before rendering.
 Shares of categories follow the instance counts of Fashionpedia's training set.
 """
 
-from typing import NamedTuple
-
+from fashionjax.data.synthetic.cuts import (
+    APPLIQUE,
+    BAG,
+    BEAD,
+    BELT,
+    BOW,
+    BUCKLE,
+    CAPE,
+    CARDIGAN,
+    COAT,
+    DRESS,
+    EPAULETTE,
+    FLOWER,
+    FRINGE,
+    GLASSES,
+    GLOVE,
+    HAT,
+    HEADBAND,
+    JACKET,
+    JUMPSUIT,
+    LEG_WARMER,
+    PANTS,
+    POCKET,
+    RIBBON,
+    RIVET,
+    RUFFLE,
+    SCARF,
+    SEQUIN,
+    SHIRT,
+    SHOE,
+    SHORTS,
+    SKIRT,
+    SOCK,
+    SWEATER,
+    TASSEL,
+    TIE,
+    TIGHTS,
+    TOP,
+    UMBRELLA,
+    VEST,
+    WATCH,
+    ZIPPER,
+    Garment,
+    Outfit,
+)
 from fashionjax.data.synthetic.streams import Stream
 
 _OUTFIT = 0x0F17
-
-SHIRT, TOP, SWEATER, CARDIGAN, JACKET, VEST, PANTS, SHORTS = range(8)
-SKIRT, COAT, DRESS, JUMPSUIT, CAPE, GLASSES, HAT, HEADBAND = range(8, 16)
-TIE, GLOVE, WATCH, BELT, LEG_WARMER, TIGHTS, SOCK, SHOE = range(16, 24)
-BAG, SCARF, UMBRELLA, HOOD, COLLAR, LAPEL, EPAULETTE, SLEEVE = range(24, 32)
-POCKET, NECKLINE, BUCKLE, ZIPPER, APPLIQUE, BEAD, BOW, FLOWER = range(32, 40)
-FRINGE, RIBBON, RIVET, RUFFLE, SEQUIN, TASSEL = range(40, 46)
-
-# How often a trim sits on the outermost torso garment.
+_TRIMMED = 0.2
+# How often a trim is the one chosen, in relation to the others.
 _TRIMS = {
     APPLIQUE: 0.045,
     BEAD: 0.028,
@@ -32,88 +68,11 @@ _TRIMS = {
 }
 
 
-class Garment(NamedTuple):
-    """The cut of a garment.
-
-    Attributes:
-        category: Fashionpedia id.
-        sleeve: Share of the arm that the sleeve covers; 0 for none.
-        neck: Shape of the opening: crew, round, v, deep, boat, square, straight
-            (no straps), straps, high (turtleneck).
-        hem: Level of the lower edge (see `Body.spine`).
-        ease: Heads that the cloth stands off the body.
-        flare: Heads that the hem is wider than the hips on each side.
-        gap: Half width of an open front in heads; 0 for a closed one.
-        collar: none, shirt, lapel or hood.
-        parts: Ids of trims and pockets on it.
-        tucked: Whether the lower edge lies under the bottoms.
-    """
-
-    category: int
-    sleeve: float = 0.0
-    neck: str = "round"
-    hem: float = 2.0
-    ease: float = 0.05
-    flare: float = 0.0
-    gap: float = 0.0
-    collar: str = "none"
-    parts: tuple[int, ...] = ()
-    tucked: bool = False
-
-    @property
-    def categories(self) -> set[int]:
-        """The garment's own id and those of its parts."""
-        found = {self.category, *self.parts}
-        if self.sleeve > 0.0:
-            found.add(SLEEVE)
-        if self.collar == "none":
-            if self.category not in (SKIRT, PANTS, SHORTS, CAPE):
-                found.add(NECKLINE)
-        else:
-            found |= {
-                "shirt": {COLLAR},
-                "lapel": {COLLAR, LAPEL},
-                "hood": {HOOD},
-            }[self.collar]
-        return found
-
-
-class Outfit(NamedTuple):
-    """Everything that a figure wears and carries.
-
-    Attributes:
-        inner: Dress, jumpsuit or top; None under a closed jacket.
-        bottom: Pants, shorts or skirt, or None.
-        outer: Jacket, coat, cardigan, vest or cape, or None.
-        extras: Ids of accessories.
-        hosiery: Level where tights, socks or leg warmers end at the top.
-        boot: Heads that the shoe's shaft rises above the ankle.
-        bag: hand, shoulder or cross.
-    """
-
-    inner: Garment | None
-    bottom: Garment | None
-    outer: Garment | None
-    extras: frozenset[int]
-    hosiery: float
-    boot: float
-    bag: str
-
-    @property
-    def categories(self) -> frozenset[int]:
-        """The ids of everything worn, parts included."""
-        found = set(self.extras)
-        for garment in (self.inner, self.bottom, self.outer):
-            if garment is not None:
-                found |= garment.categories
-        return frozenset(found)
-
-
 def _trims(stream: Stream, pocket: float) -> tuple[int, ...]:
-    found = [trim for trim, share in _TRIMS.items() if stream.chance(share)]
+    found = (stream.weighted(_TRIMS),) if stream.chance(_TRIMMED) else ()
     if stream.chance(pocket):
-        found.append(POCKET)
-    return tuple(found)
+        found += (POCKET,)
+    return found
 
 
 def _sleeve(stream: Stream, bare: float, short: float) -> float:
@@ -158,7 +117,7 @@ def _jumpsuit(stream: Stream) -> Garment:
 
 def _top(stream: Stream, covered: bool) -> Garment:
     kind = stream.weighted({SHIRT: 0.25, TOP: 0.66, SWEATER: 0.03 if covered else 0.1})
-    tucked = covered or stream.chance(0.5)
+    tucked = stream.chance(0.42)
     if kind == SHIRT:
         return Garment(
             SHIRT,
@@ -188,7 +147,7 @@ def _top(stream: Stream, covered: bool) -> Garment:
         TOP,
         sleeve=sleeve,
         neck=stream.weighted(necks),
-        hem=stream.uniform(1.2, 2.05),
+        hem=stream.uniform(1.25, 2.2),
         ease=stream.uniform(0.01, 0.12),
         collar="hood" if hood else "none",
         parts=_trims(stream, 0.06),
@@ -238,7 +197,8 @@ def _outer(stream: Stream) -> Garment:
         collar = stream.weighted({"lapel": 0.75, "hood": 0.1, "shirt": 0.15})
     elif kind == VEST:
         collar = stream.weighted({"none": 0.8, "lapel": 0.2})
-    gap = 0.0 if stream.chance(0.25) else stream.uniform(0.14, 0.42)
+    closed = kind == CAPE or stream.chance(0.22)
+    gap = 0.0 if closed else stream.uniform(0.18, 0.44)
     parts = [] if kind == CAPE else list(_trims(stream, 0.4))
     if kind in (JACKET, COAT) and stream.chance(0.35):
         parts.append(ZIPPER)
@@ -313,8 +273,12 @@ def draw_outfit(seed: int, person: int = 0) -> Outfit:
         bottom = _bottom(stream)
     else:
         inner = _dress(stream, DRESS) if kind == "dress" else _jumpsuit(stream)
-    if kind == "separates" and outer is not None and outer.gap == 0.0:
-        inner = None
+    back = stream.chance(0.12)
+    if outer is not None:
+        lowest = bottom or inner
+        outer = outer._replace(hem=min(outer.hem, lowest.hem - 0.3))
+        if bottom is not None and (outer.gap == 0.0 or back):
+            inner = None  # nothing of it would be seen
     outfit = Outfit(
         inner=inner,
         bottom=bottom,
@@ -323,6 +287,7 @@ def draw_outfit(seed: int, person: int = 0) -> Outfit:
         hosiery=stream.uniform(3.2, 3.7),
         boot=stream.weighted({0.0: 0.65, 0.45: 0.2, 1.1: 0.15}),
         bag=stream.weighted({"hand": 0.5, "shoulder": 0.3, "cross": 0.2}),
+        back=back,
     )
     lowest = bottom if bottom is not None else inner
     trousers = lowest is not None and lowest.category in (PANTS, JUMPSUIT)

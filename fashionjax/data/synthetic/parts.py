@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from fashionjax.data.synthetic import garments
 from fashionjax.data.synthetic.appearance import Look
 from fashionjax.data.synthetic.body import SIDES
-from fashionjax.data.synthetic.geometry import Outline, between, box, ellipse, tube
-from fashionjax.data.synthetic.outfit import (
+from fashionjax.data.synthetic.cuts import (
     APPLIQUE,
     BEAD,
     BOW,
@@ -35,6 +34,7 @@ from fashionjax.data.synthetic.outfit import (
     ZIPPER,
     Garment,
 )
+from fashionjax.data.synthetic.geometry import Outline, between, box, ellipse, tube
 
 if TYPE_CHECKING:
     from fashionjax.data.synthetic.person import Painter

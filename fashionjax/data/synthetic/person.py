@@ -6,8 +6,7 @@ from fashionjax.data.synthetic import extras, garments, parts
 from fashionjax.data.synthetic.appearance import Colour, Look, draw_look, plain_look
 from fashionjax.data.synthetic.body import SIDES, Body
 from fashionjax.data.synthetic.canvas import Canvas
-from fashionjax.data.synthetic.geometry import Outline, between, ellipse, smooth, tube
-from fashionjax.data.synthetic.outfit import (
+from fashionjax.data.synthetic.cuts import (
     CAPE,
     CARDIGAN,
     COAT,
@@ -26,6 +25,7 @@ from fashionjax.data.synthetic.outfit import (
     Garment,
     Outfit,
 )
+from fashionjax.data.synthetic.geometry import Outline, between, ellipse, smooth, tube
 from fashionjax.data.synthetic.streams import Stream
 
 _TRAITS = 0x7A17
@@ -52,6 +52,9 @@ HAIR_TONES: tuple[Colour, ...] = (
 HAIR_STYLES = ("long", "long", "bob", "bun", "short", "short", "wavy", "tail", "afro")
 
 
+Layer = tuple[Garment | None, int, Look]
+
+
 class Painter:
     """Puts one figure on the canvas.
 
@@ -74,6 +77,9 @@ class Painter:
         self.stream = Stream(_TRAITS, seed, person)
         self._slot = 1000 * (person + 1)
         self._level = 8
+        self.glove_look = self.new_look()
+        self.bag_look = self.new_look()
+        self.bag_node = -1
         self.skin_look = self._plain(SKIN_TONES)
         self.hair_look = self._plain(HAIR_TONES)
         self.hair_style = self.stream.choice(HAIR_STYLES)
@@ -108,9 +114,8 @@ class Painter:
         extras.umbrella(self)
         self._back_hair()
         self._lining(coat, coat_look)
-        for side in SIDES:
-            if self.body.behind[side]:
-                self._arm(side, inner, inner_look, coat, coat_look)
+        layers = ((outfit.inner, inner, inner_look), (outfit.outer, coat, coat_look))
+        self._arms(True, layers)
         self._bare()
         self._hosiery_and_shoes()
         tucked = outfit.inner is not None and outfit.inner.tucked
@@ -127,9 +132,7 @@ class Painter:
             self._outer(outfit.outer, coat, coat_look)
         extras.scarf(self)
         extras.carried_strap(self)
-        for side in SIDES:
-            if not self.body.behind[side]:
-                self._arm(side, inner, inner_look, coat, coat_look)
+        self._arms(False, layers)
         extras.bag(self)
         if outfit.outer is not None and outfit.outer.category == CAPE:
             self._cape(outfit.outer, coat, coat_look)
@@ -230,12 +233,14 @@ class Painter:
         self.canvas.paint([shape], node, look, 1)
         parts.finish(self, cut, node, look)
 
-    def _arm(
-        self, side: int, inner: int, inner_look: Look, coat: int, coat_look: Look
-    ) -> None:
+    def _arms(self, behind: bool, layers: Sequence[Layer]) -> None:
+        for side in SIDES:
+            if self.body.behind[side] == behind:
+                self._arm(side, layers)
+
+    def _arm(self, side: int, layers: Sequence[Layer]) -> None:
         body, canvas, outfit = self.body, self.canvas, self.outfit
         canvas.paint(garments.arm(body, side), self.skin, self.skin_look, 2)
-        layers = ((outfit.inner, inner, inner_look), (outfit.outer, coat, coat_look))
         for cut, parent, look in layers:
             if cut is None or cut.sleeve == 0.0:
                 continue
@@ -243,8 +248,7 @@ class Painter:
             canvas.paint([garments.sleeve(body, cut, side)], node, look, 2)
             parts.cuff(self, cut, side, node, look)
         if GLOVE in outfit.extras:
-            look = self.new_look() if side == 0 else self._pair
-            self._pair = look
+            look = self.glove_look
             node = self.node(look, GLOVE, height=12)
             canvas.paint([garments.hand(body, side)], node, look, 1)
         elif WATCH in outfit.extras and side == 1:

@@ -76,18 +76,19 @@ def render_photo(seed: int, size: tuple[int, int] = (288, 192)) -> Photo:
     stream = Stream(_CAMERA, seed, 0)
     canvas = Canvas(size, stream.uniform(-1.0, 1.0))
     Backdrop(canvas, seed).paint()
-    unit = stream.uniform(32.0, 40.0)
+    unit = stream.uniform(32.0, 39.0)
     if stream.chance(0.3):
-        unit = stream.uniform(26.0, 50.0)
-    top = complex(stream.uniform(66.0, 126.0), stream.uniform(-0.25, 0.9) * unit)
+        unit = stream.uniform(26.0, 48.0)
+    top = complex(stream.uniform(66.0, 126.0), stream.uniform(-0.25, 0.7) * unit)
     if unit < 33.0:
         top += 1j * stream.uniform(0.0, 288.0 - 7.6 * unit)
     if has_passer_by(seed):
         _passer_by(canvas, seed, top, unit)
     first = len(canvas.categories)
-    body = draw_body(seed, 0, unit, top)
+    outfit = draw_outfit(seed)
+    body = draw_body(seed, 0, unit, top, outfit.back)
     _ground_shadow(canvas, seed, [*body.ankles], unit)
-    painter = Painter(canvas, seed, 0, body, draw_outfit(seed))
+    painter = Painter(canvas, seed, 0, body, outfit)
     painter.paint_all()
     masks, ids = [], []
     for node, category in enumerate(canvas.categories):
@@ -119,5 +120,6 @@ def _passer_by(canvas: Canvas, seed: int, top: complex, unit: float) -> None:
     crown = complex(
         top.real + aside, top.imag + (unit - own) * stream.uniform(1.0, 6.0)
     )
-    body = draw_body(seed, 1, own, crown)
-    Painter(canvas, seed, 1, body, draw_outfit(seed, 1)).paint_all()
+    outfit = draw_outfit(seed, 1)
+    body = draw_body(seed, 1, own, crown, outfit.back)
+    Painter(canvas, seed, 1, body, outfit).paint_all()

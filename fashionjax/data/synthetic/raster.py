@@ -12,6 +12,7 @@ import numpy as np
 from fashionjax.data.synthetic.geometry import Outline
 
 _SUBPIXEL = 64
+_NO_TURN = np.ones(0, np.int8)
 
 
 class Region(NamedTuple):
@@ -33,26 +34,39 @@ class Region(NamedTuple):
 
 def _edges(
     outlines: Sequence[Outline], scale: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns start and end points int64 [2, edges] (x, y) and windings int8."""
-    flat = np.array([point for outline in outlines for point in outline])
-    start = np.empty((2, len(flat)), np.int64)
-    start[0] = np.rint(flat.real * (scale[1] * _SUBPIXEL))
-    start[1] = np.rint(flat.imag * (scale[0] * _SUBPIXEL))
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lists the edges of all polygons.
+
+    Args:
+        outlines: Polygons in canonical pixels.
+        scale: Pixels per canonical pixel, down and across.
+
+    Returns:
+        x and y of the corners in 1/64 pixel, int64 [2, edges + 1], where edge k runs
+        from corner k to corner k + 1; and the winding of every edge: 1, -1, or 0 for
+        the jump from one polygon to the next; empty for
+        a single polygon, whose direction does not matter.
+    """
+    flat = []
+    for outline in outlines:
+        flat += outline
+        flat.append(outline[0])
+    corners = np.array(flat).view(np.float64).reshape(-1, 2).T * (
+        (scale[1] * _SUBPIXEL,),
+        (scale[0] * _SUBPIXEL,),
+    )
+    points = np.rint(corners).astype(np.int64)
     if len(outlines) == 1:
-        following = np.roll(start, -1, axis=1)
-        area = (start[0] * following[1] - start[1] * following[0]).sum()
-        turn = np.full(len(flat), 1 if area >= 0 else -1, np.int8)
-        return start, following, turn
-    lengths = np.array([len(outline) for outline in outlines])
-    firsts = np.cumsum(lengths) - lengths
-    order = np.arange(1, len(flat) + 1)
-    order[firsts + lengths - 1] = firsts
-    following = start[:, order]
-    cross = start[0] * following[1] - start[1] * following[0]
-    areas = np.add.reduceat(cross, firsts)
-    turn = np.repeat(np.where(areas >= 0, 1, -1).astype(np.int8), lengths)
-    return start, following, turn
+        return points, _NO_TURN
+    x, y = points
+    cross = x[:-1] * y[1:] - y[:-1] * x[1:]
+    turn = np.zeros(len(flat) - 1, np.int8)
+    first = 0
+    for outline in outlines:
+        last = first + len(outline)
+        turn[first:last] = 1 if cross[first:last].sum() >= 0 else -1
+        first = last + 1
+    return points, turn
 
 
 def fill(
@@ -71,23 +85,30 @@ def fill(
     Returns:
         The region, cut at the borders of the photo; None where no pixel is left.
     """
-    start, end, turn = _edges(outlines, scale)
+    points, turn = _edges(outlines, scale)
     half = _SUBPIXEL // 2 - 1
-    low, high = start.min(axis=1), start.max(axis=1)
-    left, top = (max(0, int(v + half) // _SUBPIXEL) for v in low)
-    right = min(size[1], int(high[0] + half) // _SUBPIXEL)
-    bottom = min(size[0], int(high[1] + half) // _SUBPIXEL)
+    x, y = points
+    left = max(0, int(x.min() + half) // _SUBPIXEL)
+    top = max(0, int(y.min() + half) // _SUBPIXEL)
+    right = min(size[1], int(x.max() + half) // _SUBPIXEL)
+    bottom = min(size[0], int(y.max() + half) // _SUBPIXEL)
     if right <= left or bottom <= top:
         return None
-    centres = np.arange(top, bottom)[:, None] * _SUBPIXEL + _SUBPIXEL // 2
-    row, edge = np.nonzero((start[1] <= centres) != (end[1] <= centres))
-    x0, y0 = start[0][edge], start[1][edge]
-    rise = end[1][edge] - y0
-    run = end[0][edge] - x0
-    cut = x0 + (centres[row, 0] - y0) * run // rise
-    column = np.minimum(np.maximum((cut + half) // _SUBPIXEL, left), right) - left
+    centres = np.arange(top, bottom) * _SUBPIXEL + _SUBPIXEL // 2
+    below = y <= centres[:, None]
+    row, edge = (below[:, :-1] != below[:, 1:]).nonzero()
+    x0, y0 = x[edge], y[edge]
+    rise = y[1:][edge] - y0
+    cut = x0 + (centres[row] - y0) * (x[1:][edge] - x0) // rise
+    cut += half
+    cut //= _SUBPIXEL
+    column = np.minimum(np.maximum(cut, left), right)
     stride = right - left + 1
+    column += row * stride - left
     steps = np.zeros((bottom - top) * stride, np.int8)
-    np.add.at(steps, row * stride + column, np.where(rise > 0, turn[edge], -turn[edge]))
+    sign = np.sign(rise).astype(np.int8)
+    if len(outlines) > 1:
+        sign *= turn[edge]
+    np.add.at(steps, column, sign)
     winding = np.add.accumulate(steps.reshape(-1, stride), axis=1, dtype=np.int8)
     return Region(top, left, winding[:, :-1] != 0)

@@ -66,12 +66,11 @@ class Stream:
     def weighted(self, weights: dict[Item, float]) -> Item:
         """Returns a key of `weights` with a probability in proportion to its value."""
         rest = self.uniform() * sum(weights.values())
-        chosen = next(iter(weights))
-        for chosen, weight in weights.items():
+        for item, weight in weights.items():
             rest -= weight
             if rest < 0.0:
-                break
-        return chosen
+                return item
+        return next(reversed(weights))
 
 
 def random_bits(key: int, count: int) -> np.ndarray:
