@@ -64,7 +64,8 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
             None for the CPUs that this process may use, divided among the workers.
         num_workers: Processes that make batches; 0 makes them in this one, which
             is faster unless decoding holds the interpreter lock. They re-import the
-            main module, which must guard its work by `__name__ == "__main__"`.
+            main module, which must guard its work by `__name__ == "__main__"`. On a
+            busy machine closing can take 25 s a worker, after which grain kills it.
         prefetch: Batches to hold ready (for each worker); None for one a thread.
         num_classes: If given, labels are checked to lie below it.
 
