@@ -4,12 +4,16 @@ from typing import TypedDict
 
 import numpy as np
 
+from fashionjax.data.categories import CCP_NAMES, FASHIONPEDIA_CATEGORIES
 from fashionjax.data.label_maps import LabelMap
-from fashionjax.data.synthetic import photo_categories, render_photo
+from fashionjax.data.synthetic import Photo, photo_categories, render_photo
+from fashionjax.data.synthetic.ccp import ccp_label
 from fashionjax.data.synthetic.photo import MIN_SIDE
 
 MAX_EXAMPLES = 10_000_000
 _SPLITS = ("train", "val", "test")
+_FASHIONPEDIA_IDS = set(range(len(FASHIONPEDIA_CATEGORIES)))
+_CCP_IDS = set(range(len(CCP_NAMES)))
 _SPACING = 2**32  # seeds from one split's start to the next one's
 
 
@@ -38,10 +42,12 @@ class SyntheticSource:
         split: train, val or test.
         num_examples: 1 to `MAX_EXAMPLES`.
         size: Height and width in pixels, each at least 64.
-        label_map: Takes Fashionpedia's category ids 0..45.
+        label_map: A map of Fashionpedia's category ids 0..45 or of CCP's ids 0..58;
+            which of them, the ids that it knows tell.
 
     Raises:
-        ValueError: An unknown split, or a count or size out of range.
+        ValueError: An unknown split, a count or size out of range, or a label map
+            of other ids.
     """
 
     def __init__(
@@ -55,6 +61,19 @@ class SyntheticSource:
             )
         if min(size) < MIN_SIDE:
             raise ValueError(f"size {size}: both sides must be at least {MIN_SIDE}")
+        known = set(label_map.target_of)
+        if known not in (_FASHIONPEDIA_IDS, _CCP_IDS):
+            raise ValueError(
+                f"label map {label_map.name!r} knows {len(known)} ids: allowed are "
+                f"maps of Fashionpedia's {len(_FASHIONPEDIA_IDS)} or of CCP's "
+                f"{len(_CCP_IDS)}"
+            )
+        if known == _CCP_IDS and label_map.dropped:
+            raise ValueError(
+                f"label map {label_map.name!r} drops {sorted(label_map.dropped)}: only "
+                "maps of Fashionpedia's ids can drop photos"
+            )
+        self._ccp = known == _CCP_IDS
         self.split = split
         self.size = (int(size[0]), int(size[1]))
         self.label_map = label_map
@@ -79,6 +98,11 @@ class SyntheticSource:
                 count += 1
             number += 1
         return kept
+
+    def _label(self, photo: Photo) -> np.ndarray:
+        if self._ccp:
+            return self.label_map.apply(ccp_label(photo))
+        return self.label_map.paint(photo.masks, photo.category_ids)
 
     def __len__(self) -> int:
         """Returns the number of examples."""
@@ -113,6 +137,6 @@ class SyntheticSource:
         photo = render_photo(seed, self.size)
         return {
             "image": photo.image,
-            "label": self.label_map.paint(photo.masks, photo.category_ids),
+            "label": self._label(photo),
             "image_id": f"synthetic-{self.split}-{seed - self._first_seed:06d}",
         }

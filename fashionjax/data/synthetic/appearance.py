@@ -143,8 +143,15 @@ def plain_look(seed: int, slot: int, colour: Colour) -> Look:
         colour: RGB, 0..255.
 
     Returns:
-        A plain look with folds drawn as for any other surface.
+        A plain look with faint folds.
     """
-    look = draw_look(seed, slot)
-    colours = (colour, shaded(colour, 8), shaded(colour, -8), shaded(colour, 14))
-    return look._replace(colours=colours, tile=_PLAIN, fold_depth=2)
+    bits = Stream(_LOOK, seed, slot).raw()
+    return Look(
+        colours=(colour, shaded(colour, 8), shaded(colour, -8), shaded(colour, 14)),
+        tile=_PLAIN,
+        turn=_PLAIN_TURN,
+        shift=(0, 0),
+        fold=bits % 3,
+        fold_depth=2,
+        fold_at=((bits >> 8) % FOLD, (bits >> 20) % FOLD),
+    )

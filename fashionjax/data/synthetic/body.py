@@ -153,7 +153,7 @@ def draw_body(seed: int, person: int, unit: float, top: complex, back: bool) -> 
         The body.
     """
     stream = Stream(_POSE, seed, person)
-    wide = stream.uniform(0.96, 1.24)
+    wide = stream.uniform(1.0, 1.3)
     turned = stream.uniform(0.84, 1.0)
     lean, sway = stream.uniform(-0.16, 0.16), stream.uniform(-0.14, 0.14)
     tilt = stream.uniform(-0.07, 0.07)

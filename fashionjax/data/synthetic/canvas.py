@@ -22,7 +22,7 @@ from fashionjax.data.synthetic.texture import FOLD, TILE, fold_tiles, pattern_ti
 
 NO_NODE = -1
 FULL_LIGHT = 128
-_SMALL = 300  # things under 1/300 of the photo show no folds
+_SMALL = 150  # things under 1/150 of the photo show no folds
 _FINE = 12  # bits after the point of texture coordinates
 
 
@@ -48,6 +48,8 @@ class Canvas:
         self.scale = (height / CANONICAL_HEIGHT, width / CANONICAL_WIDTH)
         self.index = np.zeros(size, np.uint16)
         self.light = np.full(size, FULL_LIGHT, np.int16)
+        self._fold_rows = np.arange(height) * round(256 / self.scale[0]) >> 8
+        self._fold_columns = np.arange(width) * round(512 / self.scale[1]) >> 8
         self.categories: list[int] = []
         self.parents: list[int] = []
         self.heights: list[int] = []
@@ -155,9 +157,9 @@ class Canvas:
         return colours[down]
 
     def _folds(self, region: Region, look: Look) -> np.ndarray:
-        rows, columns = self._coordinates(region)
-        down = (rows * round(256 / self.scale[0]) >> 8) + look.fold_at[0]
-        across = (columns * round(512 / self.scale[1]) >> 8) + look.fold_at[1]
+        rows, columns = region.window
+        down = self._fold_rows[rows] + look.fold_at[0]
+        across = self._fold_columns[columns] + look.fold_at[1]
         table = fold_tiles()[look.fold].take(down & (FOLD - 1), axis=0)
         light = table.take(across & (FOLD - 1), axis=1)
         light *= np.int16(look.fold_depth)

@@ -117,14 +117,14 @@ def _jumpsuit(stream: Stream) -> Garment:
 
 def _top(stream: Stream, covered: bool) -> Garment:
     kind = stream.weighted({SHIRT: 0.25, TOP: 0.66, SWEATER: 0.03 if covered else 0.1})
-    tucked = stream.chance(0.42)
+    tucked = stream.chance(0.32)
     if kind == SHIRT:
         return Garment(
             SHIRT,
             sleeve=_sleeve(stream, 0.08, 0.25),
             neck="v",
-            hem=stream.uniform(1.8, 2.2),
-            ease=stream.uniform(0.06, 0.16),
+            hem=stream.uniform(1.9, 2.45),
+            ease=stream.uniform(0.09, 0.2),
             collar="shirt",
             parts=_trims(stream, 0.25),
             tucked=tucked,
@@ -138,7 +138,7 @@ def _top(stream: Stream, covered: bool) -> Garment:
             ease=stream.uniform(0.16, 0.26),
             parts=_trims(stream, 0.03),
         )
-    sleeve = _sleeve(stream, 0.4, 0.42)
+    sleeve = _sleeve(stream, 0.25, 0.4)
     necks = {"crew": 4.0, "round": 5.0, "v": 3.0, "boat": 1.5, "square": 1.0}
     if sleeve == 0.0:
         necks |= {"straps": 3.0, "straight": 0.8}
@@ -147,8 +147,8 @@ def _top(stream: Stream, covered: bool) -> Garment:
         TOP,
         sleeve=sleeve,
         neck=stream.weighted(necks),
-        hem=stream.uniform(1.25, 2.2),
-        ease=stream.uniform(0.01, 0.12),
+        hem=stream.uniform(1.3, 2.4),
+        ease=stream.uniform(0.03, 0.17),
         collar="hood" if hood else "none",
         parts=_trims(stream, 0.06),
         tucked=tucked,
@@ -156,7 +156,7 @@ def _top(stream: Stream, covered: bool) -> Garment:
 
 
 def _bottom(stream: Stream) -> Garment:
-    kind = stream.weighted({PANTS: 0.58, SHORTS: 0.15, SKIRT: 0.27})
+    kind = stream.weighted({PANTS: 0.56, SHORTS: 0.15, SKIRT: 0.29})
     pocket = (POCKET,) if kind != SKIRT and stream.chance(0.45) else ()
     if kind == PANTS:
         slim = stream.chance(0.6)
@@ -216,7 +216,7 @@ def _outer(stream: Stream) -> Garment:
         sleeve=0.0 if kind in (VEST, CAPE) else stream.uniform(0.78, 0.98),
         neck="v",
         hem=stream.uniform(low, high),
-        ease=stream.uniform(0.1, 0.2),
+        ease=stream.uniform(0.13, 0.25),
         flare=stream.uniform(0.0, 0.2) if kind != JACKET else 0.0,
         gap=gap,
         collar=collar,
@@ -266,7 +266,7 @@ def draw_outfit(seed: int, person: int = 0) -> Outfit:
     stream = Stream(_OUTFIT, seed, person)
     kind = stream.weighted({"dress": 0.41, "jumpsuit": 0.02, "separates": 0.57})
     bottom = None
-    with_outer = stream.chance(0.46 if kind == "separates" else 0.12)
+    with_outer = stream.chance(0.43 if kind == "separates" else 0.14)
     outer = _outer(stream) if with_outer else None
     if kind == "separates":
         inner = _top(stream, covered=with_outer)

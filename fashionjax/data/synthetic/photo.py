@@ -8,8 +8,9 @@ from fashionjax.data.synthetic.appearance import plain_look
 from fashionjax.data.synthetic.background import Backdrop
 from fashionjax.data.synthetic.body import draw_body
 from fashionjax.data.synthetic.canvas import Canvas
+from fashionjax.data.synthetic.cuts import Outfit
 from fashionjax.data.synthetic.develop import develop
-from fashionjax.data.synthetic.geometry import ellipse
+from fashionjax.data.synthetic.geometry import CANONICAL_HEIGHT, ellipse
 from fashionjax.data.synthetic.outfit import draw_outfit
 from fashionjax.data.synthetic.person import Painter
 from fashionjax.data.synthetic.streams import Stream
@@ -76,16 +77,11 @@ def render_photo(seed: int, size: tuple[int, int] = (288, 192)) -> Photo:
     stream = Stream(_CAMERA, seed, 0)
     canvas = Canvas(size, stream.uniform(-1.0, 1.0))
     Backdrop(canvas, seed).paint()
-    unit = stream.uniform(32.0, 39.0)
-    if stream.chance(0.3):
-        unit = stream.uniform(26.0, 48.0)
-    top = complex(stream.uniform(66.0, 126.0), stream.uniform(-0.25, 0.7) * unit)
-    if unit < 33.0:
-        top += 1j * stream.uniform(0.0, 288.0 - 7.6 * unit)
+    outfit = draw_outfit(seed)
+    top, unit = _framing(stream, outfit)
     if has_passer_by(seed):
         _passer_by(canvas, seed, top, unit)
     first = len(canvas.categories)
-    outfit = draw_outfit(seed)
     body = draw_body(seed, 0, unit, top, outfit.back)
     _ground_shadow(canvas, seed, [*body.ankles], unit)
     painter = Painter(canvas, seed, 0, body, outfit)
@@ -104,6 +100,27 @@ def render_photo(seed: int, size: tuple[int, int] = (288, 192)) -> Photo:
         skin=canvas.shows(painter.skin),
         hair=canvas.shows(painter.hair),
     )
+
+
+def _framing(stream: Stream, outfit: Outfit) -> tuple[complex, float]:
+    """Draws where the crown of the head is and how large a head is.
+
+    Feet and crown may lie outside of the frame, but something of every main garment
+    stays inside.
+    """
+    unit = stream.uniform(33.0, 40.0)
+    if stream.chance(0.3):
+        unit = stream.uniform(26.0, 48.0)
+    x, y = stream.uniform(66.0, 126.0), stream.uniform(-0.25, 0.7) * unit
+    if unit < 33.0:
+        y += stream.uniform(0.0, CANONICAL_HEIGHT - 7.6 * unit)
+    if outfit.bottom is not None or outfit.outer is not None:
+        hems = [cut.hem for cut in (outfit.inner, outfit.outer) if cut is not None]
+        level = max([1.2, *(hem for hem in hems if hem < 3.5)]) + 0.35
+        heads = 1.52 + 1.3 * min(level, 1.0) + 0.95 * min(level - 1.0, 1.0)
+        heads += 1.9 * max(level - 2.0, 0.0)
+        unit = min(unit, (CANONICAL_HEIGHT - y) / heads)
+    return complex(x, y), unit
 
 
 def _ground_shadow(canvas: Canvas, seed: int, feet: list[complex], unit: float) -> None:
