@@ -156,9 +156,8 @@ class Painter:
     def _bare(self) -> None:
         body, canvas = self.body, self.canvas
         for side in (1 - body.front_leg, body.front_leg):
-            canvas.paint([garments.leg(body, side)], self.skin, self.skin_look, 2)
-            foot = garments.shoe(body, side, 0.0)
-            canvas.paint(foot, self.skin, self.skin_look, 1)
+            bare = [garments.leg(body, side), *garments.shoe(body, side, 0.0)]
+            canvas.paint(bare, self.skin, self.skin_look, 2)
         neck = [between(body.head, body.centre(0.0), 0.3), body.centre(0.1)]
         shapes = [garments.torso(body), tube(neck, [0.25 * body.unit] * 2)]
         canvas.paint(shapes, self.skin, self.skin_look, 1)

@@ -88,10 +88,11 @@ def fill(
     points, turn = _edges(outlines, scale)
     half = _SUBPIXEL // 2 - 1
     x, y = points
-    left = max(0, int(x.min() + half) // _SUBPIXEL)
-    top = max(0, int(y.min() + half) // _SUBPIXEL)
-    right = min(size[1], int(x.max() + half) // _SUBPIXEL)
-    bottom = min(size[0], int(y.max() + half) // _SUBPIXEL)
+    low = np.minimum.reduce(points, axis=1).tolist()
+    high = np.maximum.reduce(points, axis=1).tolist()
+    left, top = (max(0, (value + half) // _SUBPIXEL) for value in low)
+    right = min(size[1], (high[0] + half) // _SUBPIXEL)
+    bottom = min(size[0], (high[1] + half) // _SUBPIXEL)
     if right <= left or bottom <= top:
         return None
     centres = np.arange(top, bottom) * _SUBPIXEL + _SUBPIXEL // 2
