@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -27,6 +27,7 @@ _IMAGES = flags.DEFINE_string("images", None, "predict: a file, folder or glob."
 _OUT = flags.DEFINE_string("out", None, "predict: the folder to write to.")
 _CLASSES = flags.DEFINE_list("classes", None, "predict: only these may occur.")
 _ABSENT = flags.DEFINE_list("absent", [], "predict: these cannot occur.")
+_TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error was raised.")
 _TTA = flags.DEFINE_bool("tta", False, "predict: average with the mirrored photo.")
 
 
@@ -61,6 +62,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}; flags start with --")
+    # Orbax writes a dozen lines about each checkpoint at the level of information.
+    logging.set_verbosity(logging.WARNING)
     config, workdir = _CONFIG.value, _workdir()
     if _MODE.value == "predict":
         return _predict(workdir)
@@ -79,7 +82,9 @@ def _run() -> None:
     flags.mark_flag_as_required("config")
     try:
         app.run(main)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
+        if _TRACEBACK.value:
+            raise
         sys.exit(f"error: {error}")
 
 

@@ -45,8 +45,8 @@ class Checkpoints:
             )
 
         def score(metrics: Mapping[str, float]) -> float:
-            value = metrics[best_metric]
-            return -math.inf if math.isnan(value) else value
+            # Undefined metrics are not saved: a checkpoint without it is the worst.
+            return metrics.get(best_metric, -math.inf)
 
         policy = preservation_policy.AnyPreservationPolicy(
             [

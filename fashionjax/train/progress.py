@@ -206,7 +206,10 @@ class Progress:
                 f"loss {metrics['loss']:.4g}" + (f" ({terms})" if terms else "")
             )
         if math.isfinite(rates.images_per_second):
-            parts.append(f"{rates.images_per_second:.3g} images/s")
+            speed = rates.images_per_second
+            parts.append(
+                f"{speed:.0f} images/s" if speed > 99 else f"{speed:.3g} images/s"
+            )
         if math.isfinite(rates.seconds_left):
             parts.append(f"{format_duration(rates.seconds_left)} left")
         if math.isfinite(rates.data_wait):

@@ -90,6 +90,14 @@ def test_a_clock_that_stands_still_divides_by_nothing(clock):
     assert rates.seconds_left == 0
 
 
+def test_a_fast_run_shows_its_speed_without_an_exponent(clock):
+    lines = []
+    progress = Progress(10, batch_size=2048, clock=clock, emit=lines.append)
+    clock.now += 1
+    progress.report(5, {})
+    assert "10240 images/s" in lines[0]
+
+
 def test_past_the_end_no_time_is_left(clock):
     progress = Progress(10, batch_size=1, clock=clock)
     clock.now += 1
@@ -112,7 +120,7 @@ def test_rates_become_training_metrics(clock):
 
 
 def test_a_batch_of_nothing_is_refused(clock):
-    with pytest.raises(ValueError, match="batch_size >= 1.* 0"):
+    with pytest.raises(ValueError, match=r"batch_size >= 1.* 0"):
         Progress(10, batch_size=0, clock=clock)
 
 

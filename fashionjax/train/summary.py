@@ -1,0 +1,286 @@
+"""What a run is, told at its start: devices, versions, parameters, memory, config."""
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+PACKAGES = (
+    "fashionjax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "grain",
+    "tensorflow-datasets",
+    "numpy",
+)
+"""Packages whose versions decide whether a run can be repeated."""
+
+_COMPILED_PARTS = {
+    "compiled step: arguments": "argument_size_in_bytes",
+    "compiled step: outputs": "output_size_in_bytes",
+    "compiled step: outputs in place of arguments": "alias_size_in_bytes",
+    "compiled step: temporary": "temp_size_in_bytes",
+}
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and `PACKAGES`; `not installed` for a lack."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Runs git; None where git is absent, fails or takes longer than 10 s."""
+    # Inside a git hook these name the hook's repository instead of the folder's.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            env=environment,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def git_revision(folder: Path | None = None) -> str | None:
+    """Returns the commit that the code comes from.
+
+    Args:
+        folder: Folder with the code; None: this package.
+
+    Returns:
+        The commit's hash, followed by `-dirty` where tracked files are changed. None
+        outside a checkout; also for a package that is installed below somebody
+        else's checkout and not tracked there.
+    """
+    folder = Path(__file__).resolve().parents[1] if folder is None else folder
+    if _git(folder, "ls-files", "--error-unmatch", ".") is None:
+        return None
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if changed else commit
+
+
+def devices() -> list[dict[str, str | int]]:
+    """Returns `platform`, `kind` and `count` for each kind of device of the run."""
+    kinds = Counter((d.platform, d.device_kind) for d in jax.devices())
+    return [
+        {"platform": platform, "kind": kind, "count": count}
+        for (platform, kind), count in kinds.items()
+    ]
+
+
+def device_text() -> str:
+    """Names the devices in words, such as `8 × NVIDIA H200 (gpu), 2 processes`."""
+    names = [f"{d['count']} × {d['kind']} ({d['platform']})" for d in devices()]
+    if jax.process_count() > 1:
+        names.append(f"{jax.process_count()} processes")
+    return ", ".join(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large a tree of arrays is.
+
+    Attributes:
+        tensors: Number of arrays.
+        elements: Numbers in them.
+        bytes: Size of one copy.
+    """
+
+    tensors: int
+    elements: int
+    bytes: int
+
+    def __add__(self, other: "Size") -> "Size":
+        """Sums field by field."""
+        return Size(
+            self.tensors + other.tensors,
+            self.elements + other.elements,
+            self.bytes + other.bytes,
+        )
+
+
+def tree_size(tree: Any) -> Size:
+    """Sums up the arrays of a tree; `jax.ShapeDtypeStruct` counts as an array."""
+    total = Size(0, 0, 0)
+    for leaf in jax.tree.leaves(tree):
+        if not hasattr(leaf, "shape"):
+            leaf = np.asarray(leaf)
+        elements = math.prod(leaf.shape)
+        total += Size(1, elements, elements * leaf.dtype.itemsize)
+    return total
+
+
+def format_bytes(size: int) -> str:
+    """Writes a size with three digits, in B, kB, MB, GB or TB (powers of 1000)."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligns the first column left, the others right; a rule above the last row."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if position else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (header, *rows)
+    ]
+    rule = "─" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def parameter_table(params: Mapping[str, Any]) -> str:
+    """Lists the parameters by top-level module.
+
+    Args:
+        params: Linen's `params` collection, as arrays or `jax.ShapeDtypeStruct`.
+
+    Returns:
+        Lines of module, tensors, parameters and bytes, and the total.
+    """
+    sizes = {str(name): tree_size(tree) for name, tree in params.items()}
+    sizes["total"] = sum(sizes.values(), Size(0, 0, 0))
+    rows = [
+        (name, f"{s.tensors:,}", f"{s.elements:,}", format_bytes(s.bytes))
+        for name, s in sizes.items()
+    ]
+    return _table(("module", "tensors", "parameters", "size"), rows)
+
+
+def memory_table(
+    *,
+    params: Any,
+    batch_stats: Any,
+    opt_state: Any,
+    batch: Any,
+    compiled_memory: Any = None,
+) -> str:
+    """Lists what the training keeps in memory.
+
+    Args:
+        params: Parameters.
+        batch_stats: Running statistics of the normalisation layers.
+        opt_state: State of the optimiser.
+        batch: One whole batch, all devices together.
+        compiled_memory: What `compiled.memory_analysis()` returned for the training
+            step (sizes for one device); None, or fields that a platform does not
+            fill in, are left out.
+
+    Returns:
+        Lines of part and bytes; the total is one copy of the trees, without the
+        compiled step, whose arguments they are.
+    """
+    trees = {
+        "parameters": params,
+        "batch statistics": batch_stats,
+        "optimiser state": opt_state,
+        "batch": batch,
+    }
+    sizes = {name: tree_size(tree).bytes for name, tree in trees.items()}
+    total = sum(sizes.values())
+    for name, field in _COMPILED_PARTS.items():
+        size = getattr(compiled_memory, field, None)
+        if size is not None:
+            sizes[name] = int(size)
+    rows = [(name, format_bytes(size)) for name, size in sizes.items()]
+    rows.append(("total of state and batch", format_bytes(total)))
+    return _table(("memory", "size"), rows)
+
+
+def startup_text() -> str:
+    """Returns the lines on devices, versions and revision that a run begins with."""
+    names = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return "\n".join(
+        [
+            f"devices   {device_text()}",
+            f"versions  {names}",
+            f"revision  {git_revision() or 'not a git checkout'}",
+        ]
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Turns what configurations hold into JSON values, infinite numbers into text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value) if isinstance(value, set | frozenset) else value
+        return [_plain(item) for item in items]
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def write_run_config(
+    workdir: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    extra: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes `config.json`: what one needs to know to run it again.
+
+    Args:
+        workdir: Folder of the run; created.
+        config: The resolved configuration, nested.
+        extra: More top-level entries, such as the command.
+
+    Returns:
+        The file, with `config`, `versions`, `git_revision` (null outside a checkout),
+        `devices`, `process_count` and the extra entries.
+
+    Raises:
+        ValueError: If an extra entry would replace one of those.
+        OSError: If the file cannot be written.
+    """
+    record = {
+        "config": config,
+        "versions": versions(),
+        "git_revision": git_revision(),
+        "devices": devices(),
+        "process_count": jax.process_count(),
+    }
+    taken = sorted(record.keys() & (extra or {}).keys())
+    if taken:
+        raise ValueError(f"extra entries {taken} would replace those of config.json")
+    path = Path(workdir) / "config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_plain({**record, **(extra or {})}), indent=2, ensure_ascii=False)
+    unfinished = path.with_name("config.json.unfinished")
+    unfinished.write_text(text + "\n", encoding="utf-8")
+    unfinished.replace(path)
+    return path

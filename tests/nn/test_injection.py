@@ -1,0 +1,34 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fashionjax.nn import InjectedConv
+
+
+def test_it_equals_a_convolution_of_the_concatenation_with_the_same_parameters():
+    rng = np.random.RandomState(0)
+    x = jnp.asarray(rng.randn(2, 5, 7, 4), jnp.float32)
+    constants = jnp.asarray(rng.randn(2, 3), jnp.float32)
+    injected = InjectedConv(6)
+    plain = nn.Conv(6, (3, 3), padding=1, use_bias=False)
+    params = injected.init(jax.random.key(0), x, constants)
+
+    def own(params, x, constants):
+        return injected.apply(params, x, constants)
+
+    def reference(params, x, constants):
+        maps = jnp.broadcast_to(constants[:, None, None], (2, 5, 7, 3))
+        return plain.apply(params, jnp.concatenate([x, maps], axis=-1))
+
+    np.testing.assert_allclose(
+        own(params, x, constants), reference(params, x, constants), rtol=1e-4, atol=1e-5
+    )
+    grads = [
+        jax.grad(lambda *a, f=f: jnp.sum(jnp.sin(f(*a))), (0, 1, 2))(
+            params, x, constants
+        )
+        for f in (own, reference)
+    ]
+    for actual, expected in zip(*map(jax.tree.leaves, grads), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)

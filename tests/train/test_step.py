@@ -1,0 +1,194 @@
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from ml_collections import ConfigDict
+
+from fashionjax.augment import Normalization, Prepare
+from fashionjax.builders import TERMS
+from fashionjax.encoders import ResNet
+from fashionjax.losses import Objective
+from fashionjax.models import MultitaskUNet
+from fashionjax.train.sharding import check_batch_size, make_mesh, put_batch
+from fashionjax.train.state import abstract_state, init_state
+from fashionjax.train.step import make_eval_step, make_train_step
+
+SIZE = (64, 32)
+CLASSES = 5
+PREPARE = Prepare(CLASSES, Normalization(), horizontal_flip=0.5)
+MODEL = MultitaskUNet(
+    ResNet((1, 1, 1, 1), features=4),
+    num_classes=CLASSES,
+    decoder_features=(16, 8, 8, 4),
+    branch_features=8,
+    image_size=SIZE,
+)
+OBJECTIVE = Objective(
+    tuple(
+        TERMS[name](ConfigDict(options), CLASSES)
+        for name, options in {
+            "segmentation": {
+                "weight": 1.0,
+                "background_weight": 1.0,
+                "foreground_weight": 2.0,
+            },
+            "tags": {"weight": 0.5},
+            "boxes": {"weight": 75.0, "beta": 1.0},
+        }.items()
+    )
+)
+OPTIMIZER = optax.sgd(0.05)
+
+
+def _batch(seed=0, batch_size=16):
+    rng = np.random.RandomState(seed)
+    label = np.zeros((batch_size, *SIZE), np.uint8)
+    for i in range(batch_size):
+        y, x = rng.randint(0, 40), rng.randint(0, 20)
+        label[i, y : y + 20, x : x + 12] = rng.randint(1, CLASSES)
+    label[:, :2] = 255
+    image = (label[..., None] % 7 * 30 + rng.randint(0, 20, (*label.shape, 3))).astype(
+        np.uint8
+    )
+    mask = np.arange(batch_size) < batch_size - 3
+    label_eval = np.where(mask[:, None, None], label, 255).astype(np.uint8)
+    return (
+        {"image": image, "label": label},
+        {"image": image, "label": label_eval, "example_mask": mask},
+    )
+
+
+def _mesh(num_devices):
+    return make_mesh(jax.devices()[:num_devices])
+
+
+def _setup(num_devices, model=MODEL):
+    mesh = _mesh(num_devices)
+    state = init_state(model, OPTIMIZER, jax.random.key(0), image_size=SIZE, mesh=mesh)
+    step = make_train_step(model, OBJECTIVE, OPTIMIZER, PREPARE, mesh=mesh)
+    return mesh, state, step
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """State, metrics and evaluation after three steps, on one and on eight devices."""
+    results = {}
+    for num_devices in (1, 8):
+        mesh, state, step = _setup(num_devices)
+        history = []
+        for i in range(3):
+            batch = put_batch(_batch(i)[0], mesh)
+            state, metrics = step(state, batch, jax.random.key(1))
+            history.append(jax.device_get(metrics))
+        eval_step = make_eval_step(MODEL, PREPARE, mesh=mesh)
+        outputs = eval_step(
+            state.params, state.batch_stats, put_batch(_batch(9)[1], mesh)
+        )
+        results[num_devices] = jax.device_get((state, history, outputs))
+    return results
+
+
+def test_one_and_eight_devices_agree_on_losses_and_statistics(trained):
+    (one, history1, _), (eight, history8, _) = trained[1], trained[8]
+    for metrics1, metrics8 in zip(history1, history8, strict=True):
+        np.testing.assert_allclose(metrics1["loss"], metrics8["loss"], rtol=1e-5)
+    for a, b in zip(
+        jax.tree.leaves(one.batch_stats),
+        jax.tree.leaves(eight.batch_stats),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    assert one.step == eight.step == 3
+
+
+def test_one_and_eight_devices_count_the_same_pixels(trained):
+    outputs1, outputs8 = trained[1][2], trained[8][2]
+    np.testing.assert_array_equal(outputs1.confusion, outputs8.confusion)
+    np.testing.assert_array_equal(outputs1.tags, outputs8.tags)
+
+
+def test_rows_that_fill_up_a_batch_are_not_counted(trained):
+    outputs = trained[1][2]
+    assert outputs.confusion.sum() == 13 * (SIZE[0] - 2) * SIZE[1]
+    assert outputs.valid.sum() == 13
+
+
+def test_losses_are_the_weighted_terms(trained):
+    for metrics in trained[1][1]:
+        total = metrics["segmentation"] + 0.5 * metrics["tags"] + 75 * metrics["boxes"]
+        np.testing.assert_allclose(metrics["loss"], total, rtol=1e-5)
+
+
+def test_the_loss_falls(trained):
+    losses = [m["loss"] for m in trained[1][1]]
+    assert losses[2] < losses[0]
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    mesh, state, step = _setup(8)
+    lowered = step.lower(state, put_batch(_batch()[0], mesh), jax.random.key(1))
+    return lowered.compile(), state
+
+
+def test_the_state_is_donated(compiled):
+    executable, state = compiled
+    num_leaves = len(jax.tree.leaves(state))
+    header = executable.as_text().split("\n", 1)[0]
+    aliased = re.findall(r"\{(\d+)\}: \((\d+), \{\}", header)
+    assert {int(a) for a, _ in aliased} >= set(range(num_leaves))
+
+
+def test_the_compiled_step_scatters_only_in_the_stems_pooling(compiled):
+    text = compiled[0].as_text()
+    assert not re.findall(r"[^-]\bscatter\(", text)
+    assert len(re.findall(r"select-and-scatter\(", text)) <= 1
+
+
+def test_the_batch_stays_where_it_is(compiled):
+    text = compiled[0].as_text()
+    assert "all-reduce" in text
+    for collective in ("all-gather", "all-to-all", "collective-permute"):
+        assert collective not in text
+
+
+def test_the_step_is_compiled_once():
+    mesh, state, step = _setup(1)
+    for i in range(2):
+        state, _ = step(state, put_batch(_batch(i)[0], mesh), jax.random.key(1))
+    assert step._cache_size() == 1
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_the_step_lowers_for_every_platform(platform):
+    mesh, state, step = _setup(1)
+    traced = step.trace(state, put_batch(_batch()[0], mesh), jax.random.key(1))
+    assert "stablehlo" in traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+def test_the_abstract_state_describes_the_real_one():
+    mesh, state, _ = _setup(1)
+    abstract = abstract_state(MODEL, OPTIMIZER, image_size=SIZE, mesh=mesh)
+    assert jax.tree.structure(abstract) == jax.tree.structure(state)
+    for a, b in zip(jax.tree.leaves(abstract), jax.tree.leaves(state), strict=True):
+        assert (a.shape, a.dtype, a.sharding) == (b.shape, b.dtype, b.sharding)
+
+
+def test_randomness_is_a_function_of_key_and_step():
+    mesh, state, step = _setup(1)
+    batch = put_batch(_batch()[0], mesh)
+    losses = []
+    for seed in (1, 1, 2):
+        fresh = jax.tree.map(jnp.copy, state)
+        losses.append(float(step(fresh, batch, jax.random.key(seed))[1]["loss"]))
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    with pytest.raises(
+        ValueError, match="config.batch_size=12 is not a positive multiple of 8"
+    ):
+        check_batch_size(12, _mesh(8), "config.batch_size")
