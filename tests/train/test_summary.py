@@ -101,12 +101,11 @@ def test_parameters_are_listed_by_top_level_module():
         "encoder": {"conv": {"kernel": np.zeros((3, 3, 3, 64), np.float32)}},
         "head": {"kernel": np.zeros((64, 4), np.float32), "bias": np.zeros(4, "f4")},
     }
-    assert _cells(parameter_table(params)) | {} == {
-        "module": ["tensors", "parameters", "size"],
-        "encoder": ["1", "1,728", "6.91 kB"],
-        "head": ["2", "260", "1.04 kB"],
-        "total": ["3", "1,988", "7.95 kB"],
-    } | {"─" * len(parameter_table(params).splitlines()[0]): []}
+    cells = _cells(parameter_table(params))
+    assert cells["module"] == ["tensors", "parameters", "size"]
+    assert cells["encoder"] == ["1", "1,728", "6.91 kB"]
+    assert cells["head"] == ["2", "260", "1.04 kB"]
+    assert cells["total"] == ["3", "1,988", "7.95 kB"]
 
 
 def test_memory_adds_up_state_and_batch_and_lists_the_compiled_step():
