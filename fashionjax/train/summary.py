@@ -15,6 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from fashionjax.train.state import TrainState
+
 PACKAGES = (
     "fashionjax",
     "jax",
@@ -184,7 +186,7 @@ def memory_table(
     params: Any,
     batch_stats: Any,
     opt_state: Any,
-    batch: Any,
+    batch: Any = None,
     compiled_memory: Any = None,
 ) -> str:
     """Lists what the training keeps in memory.
@@ -193,7 +195,7 @@ def memory_table(
         params: Parameters.
         batch_stats: Running statistics of the normalisation layers.
         opt_state: State of the optimiser.
-        batch: One whole batch, all devices together.
+        batch: One whole batch, all devices together; None leaves the line out.
         compiled_memory: What `compiled.memory_analysis()` returned for the training
             step (sizes for one device); None, or fields that a platform does not
             fill in, are left out.
@@ -206,8 +208,9 @@ def memory_table(
         "parameters": params,
         "batch statistics": batch_stats,
         "optimiser state": opt_state,
-        "batch": batch,
     }
+    if batch is not None:
+        trees["batch"] = batch
     sizes = {name: tree_size(tree).bytes for name, tree in trees.items()}
     total = sum(sizes.values())
     for name, field in _COMPILED_PARTS.items():
@@ -215,7 +218,8 @@ def memory_table(
         if size is not None:
             sizes[name] = int(size)
     rows = [(name, format_bytes(size)) for name, size in sizes.items()]
-    rows.append(("total of state and batch", format_bytes(total)))
+    name = "total of state" if batch is None else "total of state and batch"
+    rows.append((name, format_bytes(total)))
     return _table(("memory", "size"), rows)
 
 
@@ -228,6 +232,22 @@ def startup_text() -> str:
             f"versions  {names}",
             f"revision  {git_revision() or 'not a git checkout'}",
         ]
+    )
+
+
+def describe_run(state: TrainState, batch_size: int) -> str:
+    """Returns everything that a run prints before its first step.
+
+    Args:
+        state: Training state, arrays or shapes.
+        batch_size: Images a step, over all processes.
+    """
+    memory = memory_table(
+        params=state.params, batch_stats=state.batch_stats, opt_state=state.opt_state
+    )
+    batch = f"batch     {batch_size} images over {jax.device_count()} devices"
+    return "\n\n".join(
+        [f"{startup_text()}\n{batch}", parameter_table(state.params), memory]
     )
 
 

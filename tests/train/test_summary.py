@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fashionjax.train.state import TrainState
 from fashionjax.train.summary import (
+    describe_run,
     device_text,
     devices,
     format_bytes,
@@ -158,6 +160,22 @@ def test_the_start_text_has_devices_versions_and_revision():
         "revision",
     ]
     assert f"jax {jax.__version__}" in text
+
+
+def test_a_run_is_described_by_its_state():
+    kernel = np.zeros((2, 3), np.float32)
+    state = TrainState(
+        step=jnp.int32(0),
+        params={"head": {"kernel": kernel}},
+        batch_stats={},
+        opt_state=(kernel, kernel),
+    )
+    text = describe_run(state, batch_size=16)
+    cells = _cells(text)
+    assert f"16 images over {jax.device_count()} devices" in text
+    assert cells["head"] == ["1", "6", "24 B"]
+    assert cells["optimiser state"] == ["48 B"]
+    assert cells["total of state"] == ["72 B"]
 
 
 def test_config_json_holds_config_versions_revision_and_devices(tmp_path):
