@@ -28,7 +28,7 @@ from fashionjax.train.summary import (
 def _cells(table):
     """Maps the first cell of each line to the others, split at runs of two blanks."""
     rows = [[c for c in line.split("  ") if c.strip()] for line in table.splitlines()]
-    return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
+    return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows if row}
 
 
 @pytest.fixture
