@@ -114,7 +114,8 @@ def train_and_evaluate(
         is_main = jax.process_index() == 0
         if is_main:
             summary.write_run_config(workdir, config.to_dict())
-            print_line(summary.describe_run(state, config.batch_size))
+            num_examples = {k: len(v) for k, v in run.dataset.sources.items()}
+            print_line(summary.describe_run(state, config, run.num_steps, num_examples))
         writers = open_writers(workdir, start_step) if is_main else None
         try:
             train(run, state, start_step, checkpoints, writers)

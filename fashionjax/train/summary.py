@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from fashionjax.train.state import TrainState
 
@@ -29,6 +30,12 @@ PACKAGES = (
     "numpy",
 )
 """Packages whose versions decide whether a run can be repeated."""
+
+MAIN = "python -m fashionjax.main"
+"""How every run is started."""
+
+_PARTS = ("encoder", "tag_branch", "box_branch")
+"""Top-level modules that the table of parameters lists on their own."""
 
 _COMPILED_PARTS = {
     "compiled step: arguments": "argument_size_in_bytes",
@@ -164,21 +171,26 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def parameter_table(params: Mapping[str, Any]) -> str:
-    """Lists the parameters by top-level module.
+    """Lists the parameters by part of the model.
 
     Args:
         params: Linen's `params` collection, as arrays or `jax.ShapeDtypeStruct`.
 
     Returns:
-        Lines of module, tensors, parameters and bytes, and the total.
+        Lines of part, tensors, parameters and bytes, and the total. What is neither
+        the encoder nor a branch is one part, since decoders have many blocks.
     """
-    sizes = {str(name): tree_size(tree) for name, tree in params.items()}
+    sizes: dict[str, Size] = {}
+    order = sorted(params, key=lambda name: (*_PARTS, name).index(name))
+    for name in order:
+        part = name.replace("_", " ") if name in _PARTS else "decoder and head"
+        sizes[part] = sizes.get(part, Size(0, 0, 0)) + tree_size(params[name])
     sizes["total"] = sum(sizes.values(), Size(0, 0, 0))
     rows = [
         (name, f"{s.tensors:,}", f"{s.elements:,}", format_bytes(s.bytes))
         for name, s in sizes.items()
     ]
-    return _table(("module", "tensors", "parameters", "size"), rows)
+    return _table(("part", "tensors", "parameters", "size"), rows)
 
 
 def memory_table(
@@ -235,20 +247,65 @@ def startup_text() -> str:
     )
 
 
-def describe_run(state: TrainState, batch_size: int) -> str:
+def dataset_text(
+    config: ConfigDict, num_steps: int, num_examples: Mapping[str, int]
+) -> str:
+    """Says what a run trains on and, if it is another, how to get the document's run.
+
+    Args:
+        config: The whole configuration.
+        num_steps: Updates of the whole run.
+        num_examples: Number of examples by split.
+    """
+    height, width = config.data.image_size
+    is_document_run = config.document_run.endswith(f":{config.dataset}")
+    if is_document_run:
+        scale = "the document's run"
+    elif config.dataset.endswith("_full"):
+        scale = "the document's size on other data"
+    else:
+        scale = "reduced preset"
+    text = (
+        f"Training on `{config.dataset}` ({scale}, {num_examples['train']:,} images,"
+        f" {height}×{width}, {num_steps:,} steps)."
+    )
+    if is_document_run:
+        return text
+    return f"{text} The document's run: {MAIN} {config.document_run}"
+
+
+def describe_run(
+    state: TrainState,
+    config: ConfigDict,
+    num_steps: int,
+    num_examples: Mapping[str, int],
+) -> str:
     """Returns everything that a run prints before its first step.
 
     Args:
         state: Training state, arrays or shapes.
-        batch_size: Images a step, over all processes.
+        config: The whole configuration.
+        num_steps: Updates of the whole run.
+        num_examples: Number of examples by split.
     """
+    size = (config.batch_size, *config.data.image_size)
     memory = memory_table(
-        params=state.params, batch_stats=state.batch_stats, opt_state=state.opt_state
+        params=state.params,
+        batch_stats=state.batch_stats,
+        opt_state=state.opt_state,
+        batch=[
+            jax.ShapeDtypeStruct((*size, 3), np.uint8),
+            jax.ShapeDtypeStruct(size, np.uint8),
+        ],
     )
-    batch = f"batch     {batch_size} images over {jax.device_count()} devices"
-    return "\n\n".join(
-        [f"{startup_text()}\n{batch}", parameter_table(state.params), memory]
-    )
+    examples = ", ".join(f"{count:,} {split}" for split, count in num_examples.items())
+    lines = [
+        dataset_text(config, num_steps, num_examples),
+        startup_text(),
+        f"batch     {config.batch_size} images over {jax.device_count()} device(s)",
+        f"examples  {examples}",
+    ]
+    return "\n\n".join(["\n".join(lines), parameter_table(state.params), memory])
 
 
 def _plain(value: Any) -> Any:

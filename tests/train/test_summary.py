@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from fashionjax.train.state import TrainState
 from fashionjax.train.summary import (
+    dataset_text,
     describe_run,
     device_text,
     devices,
@@ -98,16 +100,26 @@ def test_tree_size_counts_arrays_shapes_and_numbers():
     assert tree_size({"count": np.int32(3)}).bytes == 4
 
 
-def test_parameters_are_listed_by_top_level_module():
+def test_parameters_are_listed_by_part_of_the_model():
     params = {
+        "up1": {"kernel": np.zeros((1, 1, 2, 2), np.float32)},
+        "box_branch": {"bias": np.zeros(3, np.float32)},
         "encoder": {"conv": {"kernel": np.zeros((3, 3, 3, 64), np.float32)}},
         "head": {"kernel": np.zeros((64, 4), np.float32), "bias": np.zeros(4, "f4")},
     }
     cells = _cells(parameter_table(params))
-    assert cells["module"] == ["tensors", "parameters", "size"]
+    assert list(cells) == [
+        "part",
+        "─" * len(parameter_table(params).splitlines()[0]),
+        "encoder",
+        "box branch",
+        "decoder and head",
+        "total",
+    ]
+    assert cells["part"] == ["tensors", "parameters", "size"]
     assert cells["encoder"] == ["1", "1,728", "6.91 kB"]
-    assert cells["head"] == ["2", "260", "1.04 kB"]
-    assert cells["total"] == ["3", "1,988", "7.95 kB"]
+    assert cells["decoder and head"] == ["3", "264", "1.06 kB"]
+    assert cells["total"] == ["5", "1,995", "7.98 kB"]
 
 
 def test_memory_adds_up_state_and_batch_and_lists_the_compiled_step():
@@ -162,20 +174,51 @@ def test_the_start_text_has_devices_versions_and_revision():
     assert f"jax {jax.__version__}" in text
 
 
+def _config(dataset="synthetic"):
+    return ConfigDict(
+        {
+            "dataset": dataset,
+            "document_run": "--config=configs/a.py:photos",
+            "batch_size": 16,
+            "data": {"image_size": (10, 5)},
+        }
+    )
+
+
 def test_a_run_is_described_by_its_state():
-    kernel = np.zeros((2, 3), np.float32)
+    kernel = jax.ShapeDtypeStruct((2, 3), jnp.float32)
     state = TrainState(
-        step=jnp.int32(0),
+        step=jax.ShapeDtypeStruct((), jnp.int32),
         params={"head": {"kernel": kernel}},
         batch_stats={},
         opt_state=(kernel, kernel),
     )
-    text = describe_run(state, batch_size=16)
+    text = describe_run(state, _config(), 400, {"train": 6400, "val": 7})
     cells = _cells(text)
-    assert f"16 images over {jax.device_count()} devices" in text
-    assert cells["head"] == ["1", "6", "24 B"]
+    assert text.startswith("Training on `synthetic` (reduced preset, 6,400 images,")
+    assert cells["examples"] == ["6,400 train, 7 val"]
+    assert f"16 images over {jax.device_count()} device" in text
+    assert cells["decoder and head"] == ["1", "6", "24 B"]
     assert cells["optimiser state"] == ["48 B"]
-    assert cells["total of state"] == ["72 B"]
+    assert cells["batch"] == ["3.2 kB"]  # 16 × 10 × 5 × (3 + 1)
+    assert cells["total of state and batch"] == ["3.27 kB"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "scale"),
+    [("ccp", "reduced preset"), ("ccp_full", "the document's size on other data")],
+)
+def test_another_run_tells_how_to_get_the_document_s(dataset, scale):
+    text = dataset_text(_config(dataset), 1234, {"train": 9})
+    assert text == (
+        f"Training on `{dataset}` ({scale}, 9 images, 10×5, 1,234 steps). The"
+        " document's run: python -m fashionjax.main --config=configs/a.py:photos"
+    )
+
+
+def test_the_document_s_run_says_that_it_is():
+    text = dataset_text(_config("photos"), 5, {"train": 9})
+    assert text == "Training on `photos` (the document's run, 9 images, 10×5, 5 steps)."
 
 
 def test_config_json_holds_config_versions_revision_and_devices(tmp_path):
