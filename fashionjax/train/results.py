@@ -1,0 +1,139 @@
+"""From an evaluated checkpoint to its report: examples, facts, the page."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from fashionjax.constants import IMAGE, LABEL
+from fashionjax.data.dataset import Source
+from fashionjax.report import Panel, write_report
+from fashionjax.train import summary
+from fashionjax.train.evaluation import Evaluation
+from fashionjax.train.progress import print_line
+from fashionjax.train.step import predict
+
+if TYPE_CHECKING:
+    # The loop imports this module.
+    from fashionjax.builders import Experiment
+    from fashionjax.train.loop import Run
+
+
+def write_results(run: "Run", variables: Mapping[str, Any], result: Evaluation) -> None:
+    """Writes the report of an evaluated checkpoint and prints where it is.
+
+    Args:
+        run: The run.
+        variables: `params` and `batch_stats` that were evaluated.
+        result: Their evaluation.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    label_map = run.experiment.label_map
+    path = write_report(
+        run.workdir,
+        title=f"{run.config.model.name} on {run.config.dataset}",
+        facts=run_facts(run, variables, result),
+        class_names=label_map.class_names,
+        palette=label_map.palette,
+        evaluation=result,
+        panels=make_panels(
+            run.experiment,
+            variables,
+            run.dataset.sources[result.split],
+            run.config.num_panels,
+        ),
+    )
+    print_line(f"Report: {path}")
+
+
+def run_facts(
+    run: "Run", variables: Mapping[str, Any], result: Evaluation
+) -> dict[str, str]:
+    """Lists what the run was, for somebody who sees nothing but the report.
+
+    Args:
+        run: The run.
+        variables: With `params`.
+        result: The evaluation.
+
+    Returns:
+        Texts by name, in the order to show.
+    """
+    config = run.config
+    examples = {name: len(source) for name, source in run.dataset.sources.items()}
+    height, width = run.experiment.image_size
+    num_parameters = summary.tree_size(variables["params"]).elements
+    return {
+        "Trained on": summary.dataset_text(config, run.num_steps, examples),
+        "Document": config.document,
+        "Command": _command(config),
+        "Examples": ", ".join(f"{n:,} {split}" for split, n in examples.items()),
+        "Image size": f"{height}×{width} (height × width)",
+        "Model": (
+            f"{config.model.name}, variant {config.model.variant}, encoder"
+            f" {config.model.encoder}, pretrained {config.model.pretrained}"
+        ),
+        "Parameters": f"{num_parameters:,}",
+        "Devices": summary.device_text(),
+        "Steps": f"{result.step:,} of {run.num_steps:,} (the best checkpoint)",
+        "Batch size": f"{config.batch_size:,}",
+        "Images seen": f"{result.step * config.batch_size:,}",
+    }
+
+
+def make_panels(
+    experiment: "Experiment",
+    variables: Mapping[str, Any],
+    source: Source,
+    num_panels: int,
+) -> list[Panel]:
+    """Predicts the first examples of a split.
+
+    Args:
+        experiment: Model and preparation of batches.
+        variables: `params` and `batch_stats`.
+        source: The examples.
+        num_panels: How many, or all if there are fewer; any number of devices.
+
+    Returns:
+        A panel for each; boxes if the model predicts any.
+    """
+    examples = [source[i] for i in range(min(num_panels, len(source)))]
+    if not examples:
+        return []
+    image = np.stack([example[IMAGE] for example in examples])
+    label = np.stack([example[LABEL] for example in examples])
+
+    # Only one process gets here: it must not compute on a mesh that others share.
+    variables = jax.device_get(dict(variables))
+    normalized, targets = jax.jit(experiment.prepare)(image, label)
+    prediction = jax.jit(partial(predict, experiment.model))(
+        variables["params"], variables.get("batch_stats", {}), normalized
+    )
+    pred = np.asarray(jnp.argmax(prediction.probs, axis=-1), np.uint8)
+    boxes, present = np.asarray(targets.boxes), np.asarray(targets.tags)
+    pred_boxes = None if prediction.boxes is None else np.asarray(prediction.boxes)
+    return [
+        Panel(
+            image=image[i],
+            label=label[i],
+            pred=pred[i],
+            image_id=str(example["image_id"]),
+            boxes=None if pred_boxes is None else boxes[i],
+            pred_boxes=None if pred_boxes is None else pred_boxes[i],
+            present=None if pred_boxes is None else present[i],
+        )
+        for i, example in enumerate(examples)
+    ]
+
+
+def _command(config: ConfigDict) -> str:
+    """The command of this config; the document's names the file, this run the data."""
+    file, _, _ = config.document_run.rpartition(":")
+    return f"{summary.MAIN} {file}:{config.dataset} (changed keys: see config.json)"

@@ -1,0 +1,139 @@
+"""Tests of what a run hands to its report."""
+
+import types
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from fashionjax.augment import Normalization, Prepare
+from fashionjax.data.label_maps import CCP_4
+from fashionjax.train import results
+from fashionjax.train.evaluation import Evaluation
+from fashionjax.train.results import make_panels, run_facts, write_results
+from fashionjax.types import Outputs
+
+BOX = 0.25
+
+
+class Threshold(nn.Module):
+    """Calls a pixel class 2 where the normalised image is positive, else class 0."""
+
+    boxes: bool = True
+
+    @nn.compact
+    def __call__(self, image, *, train):
+        assert not train
+        scale = self.param("scale", nn.initializers.ones, (3,))
+        value = (image * scale).mean(-1)
+        logits = jnp.stack([-value, -9 + 0 * value, value, -9 + 0 * value], -1)
+        boxes = jnp.full((len(image), 3, 4), jnp.log(BOX / (1 - BOX)))
+        return Outputs(logits=logits, box_logits=boxes if self.boxes else None)
+
+
+def _source(count):
+    # The left half of an image is white and class 2, the right one is black.
+    image = np.zeros((4, 6, 3), np.uint8)
+    image[:, :3] = 255
+    label = np.where(image[..., 0] > 0, 2, 0).astype(np.uint8)
+    return [
+        {"image": image, "label": label, "image_id": f"id{i}"} for i in range(count)
+    ]
+
+
+def _experiment(boxes=True):
+    normalization = Normalization(mean=(0.5,) * 3, std=(0.5,) * 3)
+    return types.SimpleNamespace(
+        model=Threshold(boxes),
+        prepare=Prepare(num_classes=4, normalization=normalization),
+        label_map=CCP_4,
+        image_size=(4, 6),
+    )
+
+
+VARIABLES = {"params": {"scale": np.ones(3, np.float32)}, "batch_stats": {}}
+
+
+@pytest.fixture
+def run(tmp_path):
+    config = ConfigDict(
+        {
+            "dataset": "ccp4",
+            "document": "Extended U-Net",
+            "document_run": "--config=configs/unet_ext.py:imaterialist2019",
+            "batch_size": 16,
+            "num_panels": 3,
+            "data": {"image_size": (4, 6)},
+            "model": {
+                "name": "multitask_unet",
+                "variant": "ours",
+                "encoder": "resnet34",
+                "pretrained": "none",
+            },
+        }
+    )
+    sources = {"train": _source(7), "val": _source(1), "test": _source(5)}
+    return types.SimpleNamespace(
+        config=config,
+        workdir=tmp_path,
+        experiment=_experiment(),
+        dataset=types.SimpleNamespace(sources=sources),
+        num_steps=400,
+    )
+
+
+def test_panels_show_the_first_examples_with_their_predictions():
+    panels = make_panels(_experiment(), VARIABLES, _source(5), 3)
+    assert [panel.image_id for panel in panels] == ["id0", "id1", "id2"]
+    np.testing.assert_array_equal(panels[0].pred, _source(1)[0]["label"])
+    np.testing.assert_array_equal(panels[0].image, _source(1)[0]["image"])
+    assert panels[0].pred.dtype == np.uint8
+
+
+def test_panels_have_the_true_and_the_predicted_box_of_each_class():
+    (panel,) = make_panels(_experiment(), VARIABLES, _source(1), 3)
+    np.testing.assert_array_equal(panel.present, [False, True, False])
+    np.testing.assert_allclose(panel.boxes[1], [0, 0, 0.5, 1])
+    np.testing.assert_allclose(panel.pred_boxes, np.full((3, 4), BOX), rtol=1e-6)
+
+
+def test_a_model_without_boxes_gives_panels_without_boxes():
+    (panel,) = make_panels(_experiment(boxes=False), VARIABLES, _source(1), 1)
+    assert panel.boxes is None
+    assert panel.pred_boxes is None
+    assert panel.present is None
+
+
+def test_no_panels_are_predicted_where_none_are_wanted():
+    assert make_panels(_experiment(), VARIABLES, _source(5), 0) == []
+
+
+def test_facts_tell_model_length_and_how_to_repeat_the_run(run):
+    result = Evaluation("test", 300, 5, {}, np.zeros((4, 4), np.int64))
+    facts = run_facts(run, VARIABLES, result)
+    assert "reduced preset" in facts["Trained on"]
+    assert facts["Parameters"] == "3"
+    assert facts["Steps"] == "300 of 400 (the best checkpoint)"
+    assert facts["Images seen"] == "4,800"
+    assert facts["Command"].startswith(
+        "python -m fashionjax.main --config=configs/unet_ext.py:ccp4 "
+    )
+
+
+def test_the_report_is_of_the_split_that_was_evaluated(run, monkeypatch, capsys):
+    written = {}
+
+    def record(workdir, **arguments):
+        written.update(arguments, workdir=workdir)
+        return workdir / "report/index.html"
+
+    monkeypatch.setattr(results, "write_report", record)
+    result = Evaluation("val", 300, 1, {}, np.zeros((4, 4), np.int64))
+    write_results(run, VARIABLES, result)
+    assert written["workdir"] == run.workdir
+    assert written["evaluation"] is result
+    assert len(written["panels"]) == 1  # `val` has one example, 3 were asked for
+    assert written["class_names"] == CCP_4.class_names
+    assert str(run.workdir / "report/index.html") in capsys.readouterr().out
