@@ -1,0 +1,281 @@
+"""The page itself: `report/index.html`."""
+
+import html
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fashionjax.constants import IGNORE_INDEX
+from fashionjax.report.confusion import draw_confusion
+from fashionjax.report.curves import Chart, draw_chart, make_charts
+from fashionjax.report.inputs import (
+    ClassResult,
+    Evaluation,
+    Panel,
+    class_results,
+    number,
+)
+from fashionjax.report.panels import (
+    KINDS,
+    agreement,
+    draw_panel,
+    panel_file,
+    shown_classes,
+)
+from fashionjax.report.style import STYLE
+from fashionjax.report.theme import DARK
+from fashionjax.train.writers import read_metrics
+from fashionjax.visualize import IGNORE_COLOR, Palette
+
+HEADLINES = {
+    "mean_iou": ("Mean IoU", "over classes, with background"),
+    "pooled_iou_excl_bg": ("Pooled IoU", "all pixels, no background"),
+    "mask_iou": ("Foreground IoU", "any class against background"),
+    "pixel_accuracy": ("Pixel accuracy", "with background"),
+    "f1": ("Tags F1", "classes in the image"),
+    "exact_match": ("All tags right", "share of images"),
+    "box_iou": ("Box IoU", "classes in the image"),
+}
+"""Metrics at the top of the page: title and meaning."""
+
+
+def write_report(
+    workdir: str | os.PathLike[str],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    class_names: Sequence[str],
+    palette: Palette,
+    evaluation: Evaluation,
+    panels: Sequence[Panel],
+    commands: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes `report/index.html` and its PNGs.
+
+    The page needs nothing else: no network and no script. `metrics.jsonl` of the work
+    directory gives the curves, as far as there are any.
+
+    Args:
+        workdir: Folder of the run.
+        title: Heading of the page.
+        facts: What the run was, by name, in the order to show.
+        class_names: Name per class id.
+        palette: RGB per class.
+        evaluation: The evaluation to show.
+        panels: Examples.
+        commands: Commands to show, by what they do.
+
+    Returns:
+        The page, written after all of its pictures.
+
+    Raises:
+        ValueError: If class names, palette and confusion matrix do not fit together.
+        OSError: If a file cannot be written.
+    """
+    if len(palette) != len(class_names):
+        raise ValueError(f"{len(class_names)} class names, {len(palette)} colours")
+    results = class_results(evaluation, class_names)
+    folder = Path(workdir) / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    # An older report's pictures must not stay, nor its page without them.
+    page.unlink(missing_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    charts = make_charts(read_metrics(Path(workdir) / "metrics.jsonl"))
+    for chart in charts:
+        draw_chart(folder, chart)
+    draw_confusion(folder, evaluation.confusion, class_names)
+    for position, panel in enumerate(panels):
+        draw_panel(folder, position, panel, palette)
+    body = [
+        _header(title, facts, evaluation, commands or {}),
+        _panels(panels, class_names, palette),
+        _charts(charts),
+        _classes(results, palette),
+        _confusion(len(class_names)),
+        _all_metrics(evaluation),
+    ]
+    unfinished = page.with_name("index.html.unfinished")
+    unfinished.write_text(_document(title, "\n".join(body)), encoding="utf-8")
+    unfinished.replace(page)
+    return page
+
+
+def _text(value: object) -> str:
+    """Escapes text for the page."""
+    return html.escape(str(value))
+
+
+def _percent(value: float) -> str:
+    """Writes a fraction in percent, an undefined one as an en dash."""
+    return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
+
+
+def _document(title: str, body: str) -> str:
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{_text(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _section(title: str, note: str, content: str) -> str:
+    return (
+        f"<section><h2>{_text(title)}</h2>"
+        f'<p class="note">{_text(note)}</p>{content}</section>'
+    )
+
+
+def _header(
+    title: str,
+    facts: Mapping[str, str],
+    evaluation: Evaluation,
+    commands: Mapping[str, str],
+) -> str:
+    cards = [
+        f'<div class="card"><span class="name">{_text(name)}</span>'
+        f'<span class="value">{_percent(number(evaluation.metrics, metric))}</span>'
+        f'<span class="hint">{_text(hint)}</span></div>'
+        for metric, (name, hint) in HEADLINES.items()
+        if metric in evaluation.metrics
+    ]
+    rows = [
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>"
+        for name, value in facts.items()
+    ]
+    blocks = [
+        f'<p class="command">{_text(name)}</p><pre>{_text(command)}</pre>'
+        for name, command in commands.items()
+    ]
+    return (
+        f"<header><h1>{_text(title)}</h1>"
+        f'<p class="note">{_text(evaluation.split)} split · '
+        f"{evaluation.num_images:,} images · parameters of step "
+        f"{evaluation.step:,}</p></header>"
+        f'<div class="cards">{"".join(cards)}</div>'
+        f'<dl class="facts">{"".join(rows)}</dl>{"".join(blocks)}'
+    )
+
+
+def _picture(name: str, alt: str) -> str:
+    """Shows a figure in the theme of the reader."""
+    return (
+        f'<picture><source srcset="{name}{DARK.suffix}.png" '
+        f'media="(prefers-color-scheme: dark)"><img src="{name}.png" '
+        f'alt="{_text(alt)}" loading="lazy"></picture>'
+    )
+
+
+def _charts(charts: Sequence[Chart]) -> str:
+    if not charts:
+        return _section("Training", "This run has no recorded metrics.", "")
+    figures = [
+        f"<figure><figcaption>{_text(chart.title)}</figcaption>"
+        f"{_picture(chart.name, f'{chart.title} over the steps of the run')}</figure>"
+        for chart in charts
+    ]
+    note = (
+        "Faint lines are the values, strong lines a running mean where there are many."
+    )
+    return _section("Training", note, f'<div class="charts">{"".join(figures)}</div>')
+
+
+def _chip(color: Sequence[int]) -> str:
+    red, green, blue = (int(value) for value in color)
+    return f'<i class="chip" style="background:rgb({red},{green},{blue})"></i>'
+
+
+def _bar(value: float) -> str:
+    """A cell with a number and, unless it is undefined, a bar as long as it."""
+    text = f'<span class="number">{_percent(value)}</span>'
+    if not math.isfinite(value):
+        return f"<td>{text}</td>"
+    width = 100 * min(1.0, max(0.0, value))
+    return f'<td>{text}<span class="bar"><b style="width:{width:.1f}%"></b></span></td>'
+
+
+def _classes(results: Sequence[ClassResult], palette: Palette) -> str:
+    # Classes that do not occur have nothing to show and come last.
+    ordered = sorted(results, key=lambda r: -r.share if r.share > 0 else 1.0)
+    rows = [
+        f'<tr><th scope="row">{_chip(palette[result.class_id])}{_text(result.name)}'
+        f"</th>{_bar(result.share)}{_bar(result.iou)}{_bar(result.accuracy)}</tr>"
+        for result in ordered
+    ]
+    table = (
+        '<div class="scroll"><table><thead><tr><th scope="col">Class</th>'
+        '<th scope="col">Share of pixels</th><th scope="col">IoU</th>'
+        '<th scope="col">Accuracy</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+    note = (
+        "By share of the labelled pixels. Accuracy is the part of a class's pixels that"
+        " were found; – where a class neither occurs nor was predicted."
+    )
+    return _section("Classes", note, table)
+
+
+def _confusion(num_classes: int) -> str:
+    note = "Each row: where the pixels of a true class went, in percent of that class."
+    name = "matrix wide" if num_classes > 30 else "matrix"
+    picture = _picture("confusion", "Confusion matrix in percent of the true class")
+    return _section("Confusion", note, f'<div class="scroll {name}">{picture}</div>')
+
+
+def _panels(
+    panels: Sequence[Panel], class_names: Sequence[str], palette: Palette
+) -> str:
+    if not panels:
+        return ""
+    colors = {IGNORE_INDEX: ("no label", IGNORE_COLOR)}
+    colors |= dict(enumerate(zip(class_names, palette, strict=True)))
+    legend = "".join(
+        f"<li>{_chip(colors[i][1])}{_text(colors[i][0])}</li>"
+        for i in shown_classes(panels)
+    )
+    cards = []
+    for position, panel in enumerate(panels):
+        pictures = "".join(
+            f'<img src="{panel_file(position, kind)}" loading="lazy"'
+            f' alt="{kind} of {_text(panel.image_id)}">'
+            for kind in KINDS
+        )
+        cards.append(
+            f'<figure><div class="triple">{pictures}</div><figcaption>'
+            f"<span>{_text(panel.image_id)}</span>"
+            f"<span>{_percent(agreement(panel))} of pixels right</span>"
+            "</figcaption></figure>"
+        )
+    note = "Photo, truth and prediction; the first examples of the split, not chosen."
+    if any(panel.pred_boxes is not None for panel in panels):
+        note += " Boxes are those of the classes that the truth contains."
+    return _section(
+        "Examples",
+        note,
+        f'<ul class="legend">{legend}</ul><div class="panels">{"".join(cards)}</div>',
+    )
+
+
+def _all_metrics(evaluation: Evaluation) -> str:
+    rows = []
+    for name in evaluation.metrics:
+        value = number(evaluation.metrics, name)
+        text = f"{value:.4f}" if math.isfinite(value) else "–"
+        rows.append(f'<tr><th scope="row">{_text(name)}</th><td>{text}</td></tr>')
+    return (
+        f"<details><summary>All {len(rows)} metrics</summary>"
+        f'<table class="metrics">{"".join(rows)}</table></details>'
+    )
