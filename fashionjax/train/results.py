@@ -48,6 +48,7 @@ def write_results(run: "Run", variables: Mapping[str, Any], result: Evaluation) 
             run.dataset.sources[result.split],
             run.config.num_panels,
         ),
+        commands=_commands(run.config),
     )
     print_line(f"Report: {path}")
 
@@ -72,7 +73,6 @@ def run_facts(
     return {
         "Trained on": summary.dataset_text(config, run.num_steps, examples),
         "Document": config.document,
-        "Command": _command(config),
         "Examples": ", ".join(f"{n:,} {split}" for split, n in examples.items()),
         "Image size": f"{height}×{width} (height × width)",
         "Model": (
@@ -133,7 +133,12 @@ def make_panels(
     ]
 
 
-def _command(config: ConfigDict) -> str:
-    """The command of this config; the document's names the file, this run the data."""
+def _commands(config: ConfigDict) -> dict[str, str]:
+    """Commands of this run and of the document's, whose config file is the same."""
     file, _, _ = config.document_run.rpartition(":")
-    return f"{summary.MAIN} {file}:{config.dataset} (changed keys: see config.json)"
+    return {
+        "Repeat this run (keys that were changed are in config.json)": (
+            f"{summary.MAIN} {file}:{config.dataset}"
+        ),
+        "The document's run": f"{summary.MAIN} {config.document_run}",
+    }
