@@ -19,7 +19,7 @@ from fashionjax.data import label_maps
 from fashionjax.data.dataset import SPLITS, Dataset
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.losses import Objective, Term
-from fashionjax.train import optimizers, schedules
+from fashionjax.optim import optimizers, schedules
 
 T = TypeVar("T")
 

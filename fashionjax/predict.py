@@ -20,6 +20,7 @@ from fashionjax.constants import BACKGROUND
 from fashionjax.data.images import decode_image, resize_image
 from fashionjax.models.multitask_unet import MultitaskUNet, detach_branches
 from fashionjax.train.checkpoints import Checkpoints
+from fashionjax.train.run_config import read_config
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -201,7 +202,10 @@ def _build(meta: dict[str, Any]) -> Any:
 def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Reads metadata, variables and step of the best checkpoint."""
     directory = workdir / "checkpoints"
-    with Checkpoints(directory, best_metric="", read_only=True) as checkpoints:
+    best_metric = read_config(workdir).best_metric
+    with Checkpoints(
+        directory, best_metric=best_metric, read_only=True
+    ) as checkpoints:
         step = checkpoints.best_step
         if step is None:
             raise FileNotFoundError(f"{directory} holds no finished checkpoint")

@@ -73,7 +73,8 @@ class MultitaskUNet(nn.Module):
         """
         self._check(image.shape[1:3])
         image = image.astype(self.dtype)
-        *skips, deepest = self.encoder(image, train=train)
+        maps = self.encoder(image, train=train)
+        *skips, deepest = (m.astype(self.dtype) for m in maps)
         tag_logits, box_logits = self._branches(deepest, train=train)
 
         x = nn.relu(self._norm(deepest, "middle_norm", train=train))

@@ -9,8 +9,8 @@ from fashionjax.types import Outputs
 def test_terms_are_weighted_and_reported_unweighted():
     objective = Objective(
         (
-            Term("a", 2.0, lambda o, t: o.logits.sum()),
-            Term("b", 0.5, lambda o, t: jnp.float32(10)),
+            Term("a", 2.0, lambda outputs, _: outputs.logits.sum()),
+            Term("b", 0.5, lambda *_: jnp.float32(10)),
         )
     )
     targets = make_targets(jnp.zeros((1, 2, 2), jnp.uint8), 3)

@@ -73,26 +73,52 @@ def _setup(num_devices, model=MODEL):
 
 
 @pytest.fixture(scope="module")
-def trained():
-    """State, metrics and evaluation after three steps, on one and on eight devices."""
-    results = {}
+def setups():
+    """Mesh, state at step 0 and compiled step, on one and on eight devices."""
+    setups = {}
     for num_devices in (1, 8):
         mesh, state, step = _setup(num_devices)
+        batch = put_batch(_batch()[0], mesh)
+        setups[num_devices] = (
+            mesh,
+            state,
+            step.lower(state, batch, jax.random.key(1)).compile(),
+        )
+    return setups
+
+
+@pytest.fixture(scope="module")
+def trained(setups):
+    """State and metrics after three steps, on one and on eight devices."""
+    results = {}
+    for num_devices, (mesh, state, step) in setups.items():
+        state = jax.tree.map(jnp.copy, state)
         history = []
         for i in range(3):
-            batch = put_batch(_batch(i)[0], mesh)
-            state, metrics = step(state, batch, jax.random.key(1))
+            state, metrics = step(
+                state, put_batch(_batch(i)[0], mesh), jax.random.key(1)
+            )
             history.append(jax.device_get(metrics))
+        results[num_devices] = (jax.device_get(state), history)
+    return results
+
+
+@pytest.fixture(scope="module")
+def evaluated(setups, trained):
+    """The same parameters evaluated on one and on eight devices."""
+    state = trained[1][0]
+    results = {}
+    for num_devices, (mesh, _, _) in setups.items():
         eval_step = make_eval_step(MODEL, PREPARE, mesh=mesh)
-        outputs = eval_step(
-            state.params, state.batch_stats, put_batch(_batch(9)[1], mesh)
+        batch = put_batch(_batch(9)[1], mesh)
+        results[num_devices] = jax.device_get(
+            eval_step(state.params, state.batch_stats, batch)
         )
-        results[num_devices] = jax.device_get((state, history, outputs))
     return results
 
 
 def test_one_and_eight_devices_agree_on_losses_and_statistics(trained):
-    (one, history1, _), (eight, history8, _) = trained[1], trained[8]
+    (one, history1), (eight, history8) = trained[1], trained[8]
     for metrics1, metrics8 in zip(history1, history8, strict=True):
         np.testing.assert_allclose(metrics1["loss"], metrics8["loss"], rtol=1e-5)
     for a, b in zip(
@@ -104,16 +130,16 @@ def test_one_and_eight_devices_agree_on_losses_and_statistics(trained):
     assert one.step == eight.step == 3
 
 
-def test_one_and_eight_devices_count_the_same_pixels(trained):
-    outputs1, outputs8 = trained[1][2], trained[8][2]
-    np.testing.assert_array_equal(outputs1.confusion, outputs8.confusion)
-    np.testing.assert_array_equal(outputs1.tags, outputs8.tags)
+def test_one_and_eight_devices_count_the_same_pixels(evaluated):
+    one, eight = evaluated[1], evaluated[8]
+    np.testing.assert_array_equal(one.confusion, eight.confusion)
+    np.testing.assert_array_equal(one.tags, eight.tags)
+    np.testing.assert_allclose(one.box_iou, eight.box_iou, atol=1e-5)
 
 
-def test_rows_that_fill_up_a_batch_are_not_counted(trained):
-    outputs = trained[1][2]
-    assert outputs.confusion.sum() == 13 * (SIZE[0] - 2) * SIZE[1]
-    assert outputs.valid.sum() == 13
+def test_rows_that_fill_up_a_batch_are_not_counted(evaluated):
+    assert evaluated[1].confusion.sum() == 13 * (SIZE[0] - 2) * SIZE[1]
+    assert evaluated[1].valid.sum() == 13
 
 
 def test_losses_are_the_weighted_terms(trained):
@@ -127,58 +153,52 @@ def test_the_loss_falls(trained):
     assert losses[2] < losses[0]
 
 
-@pytest.fixture(scope="module")
-def compiled():
-    mesh, state, step = _setup(8)
-    lowered = step.lower(state, put_batch(_batch()[0], mesh), jax.random.key(1))
-    return lowered.compile(), state
-
-
-def test_the_state_is_donated(compiled):
-    executable, state = compiled
-    num_leaves = len(jax.tree.leaves(state))
-    header = executable.as_text().split("\n", 1)[0]
+def test_the_state_is_donated(setups):
+    _, state, step = setups[8]
+    header = step.as_text().split("\n", 1)[0]
     aliased = re.findall(r"\{(\d+)\}: \((\d+), \{\}", header)
-    assert {int(a) for a, _ in aliased} >= set(range(num_leaves))
+    outputs = {int(output) for output, _ in aliased}
+    assert outputs >= set(range(len(jax.tree.leaves(state))))
 
 
-def test_the_compiled_step_scatters_only_in_the_stems_pooling(compiled):
-    text = compiled[0].as_text()
-    assert not re.findall(r"[^-]\bscatter\(", text)
-    assert len(re.findall(r"select-and-scatter\(", text)) <= 1
+def test_the_compiled_step_scatters_only_in_the_stems_pooling(setups):
+    lines = [
+        line
+        for line in setups[8][2].as_text().splitlines()
+        if re.search(r"\bscatter\(|select-and-scatter\(", line)
+    ]
+    assert len(lines) <= 1
+    # The CPU compiler turns the pooling's select-and-scatter into a scatter.
+    assert all(
+        "reduce_window" in line or "select_and_scatter" in line for line in lines
+    )
 
 
-def test_the_batch_stays_where_it_is(compiled):
-    text = compiled[0].as_text()
+def test_the_batch_stays_where_it_is(setups):
+    text = setups[8][2].as_text()
     assert "all-reduce" in text
     for collective in ("all-gather", "all-to-all", "collective-permute"):
         assert collective not in text
 
 
-def test_the_step_is_compiled_once():
-    mesh, state, step = _setup(1)
-    for i in range(2):
-        state, _ = step(state, put_batch(_batch(i)[0], mesh), jax.random.key(1))
-    assert step._cache_size() == 1
-
-
-@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
-def test_the_step_lowers_for_every_platform(platform):
+def test_the_step_lowers_for_every_platform():
     mesh, state, step = _setup(1)
     traced = step.trace(state, put_batch(_batch()[0], mesh), jax.random.key(1))
-    assert "stablehlo" in traced.lower(lowering_platforms=(platform,)).as_text()
+    for platform in ("cpu", "cuda", "tpu"):
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert "stablehlo.convolution" in text, platform
 
 
-def test_the_abstract_state_describes_the_real_one():
-    mesh, state, _ = _setup(1)
+def test_the_abstract_state_describes_the_real_one(setups):
+    mesh, state, _ = setups[8]
     abstract = abstract_state(MODEL, OPTIMIZER, image_size=SIZE, mesh=mesh)
     assert jax.tree.structure(abstract) == jax.tree.structure(state)
     for a, b in zip(jax.tree.leaves(abstract), jax.tree.leaves(state), strict=True):
         assert (a.shape, a.dtype, a.sharding) == (b.shape, b.dtype, b.sharding)
 
 
-def test_randomness_is_a_function_of_key_and_step():
-    mesh, state, step = _setup(1)
+def test_randomness_is_a_function_of_key_and_step(setups):
+    mesh, state, step = setups[1]
     batch = put_batch(_batch()[0], mesh)
     losses = []
     for seed in (1, 1, 2):
@@ -189,6 +209,6 @@ def test_randomness_is_a_function_of_key_and_step():
 
 def test_a_batch_that_devices_cannot_share_is_refused():
     with pytest.raises(
-        ValueError, match="config.batch_size=12 is not a positive multiple of 8"
+        ValueError, match=r"config\.batch_size=12 is not a positive multiple of 8"
     ):
         check_batch_size(12, _mesh(8), "config.batch_size")

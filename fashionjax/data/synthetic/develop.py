@@ -30,7 +30,7 @@ def _shade(canvas: Canvas, owner: np.ndarray, stream: Stream) -> np.ndarray:
     around -= heights
     np.maximum(around, 0, out=around)
     light -= (around * 4).astype(np.int16)
-    strength = np.int16(10 + stream.below(22))
+    strength = np.int16(18 + stream.below(22))
     down = owner[1:] != owner[:-1]
     across = owner[:, 1:] != owner[:, :-1]
     light[1:] -= down * strength
@@ -59,9 +59,11 @@ def develop(canvas: Canvas, stream: Stream, first_figure: int) -> np.ndarray:
     planes = palette.take(canvas.index, axis=1)
     planes *= light
     planes >>= 7
-    if stream.chance(0.35):
-        radius = max(1, round(stream.uniform(1.0, 3.5) * canvas.scale[0]))
+    if stream.chance(0.85):  # the figure is in focus, what is behind it is not
+        radius = max(1, round(stream.uniform(2.0, 5.0) * canvas.scale[0]))
         blurred = _box_blur(planes.astype(np.int32), radius) // (2 * radius + 1) ** 2
+        haze = 70 + stream.below(120)
+        blurred = (blurred * 3 + haze) >> 2
         np.copyto(planes, blurred.astype(np.uint16), where=owner < first_figure)
     soft = planes.copy()  # a [1 2 1] blur joins the edges of the layers
     soft[:, :, 1:-1] *= 2

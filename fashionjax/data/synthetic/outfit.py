@@ -197,7 +197,7 @@ def _outer(stream: Stream) -> Garment:
         collar = stream.weighted({"lapel": 0.75, "hood": 0.1, "shirt": 0.15})
     elif kind == VEST:
         collar = stream.weighted({"none": 0.8, "lapel": 0.2})
-    closed = kind == CAPE or stream.chance(0.22)
+    closed = kind == CAPE or stream.chance(0.12)
     gap = 0.0 if closed else stream.uniform(0.18, 0.44)
     parts = [] if kind == CAPE else list(_trims(stream, 0.4))
     if kind in (JACKET, COAT) and stream.chance(0.35):

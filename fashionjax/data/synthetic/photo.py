@@ -108,10 +108,12 @@ def _framing(stream: Stream, outfit: Outfit) -> tuple[complex, float]:
     Feet and crown may lie outside of the frame, but something of every main garment
     stays inside.
     """
-    unit = stream.uniform(33.0, 40.0)
-    if stream.chance(0.3):
-        unit = stream.uniform(26.0, 48.0)
-    x, y = stream.uniform(66.0, 126.0), stream.uniform(-0.25, 0.7) * unit
+    # Most street photographs centre the whole figure; the rest are nearer or farther.
+    unit, x = stream.uniform(35.0, 38.0), stream.uniform(86.0, 106.0)
+    y = stream.uniform(0.05, 0.45) * unit
+    if stream.chance(0.2):
+        unit, x = stream.uniform(26.0, 48.0), stream.uniform(66.0, 126.0)
+        y = stream.uniform(-0.25, 0.7) * unit
     if unit < 33.0:
         y += stream.uniform(0.0, CANONICAL_HEIGHT - 7.6 * unit)
     if outfit.bottom is not None or outfit.outer is not None:

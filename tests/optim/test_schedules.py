@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from fashionjax.train import schedules
+from fashionjax.optim import schedules
 
 
 @pytest.mark.parametrize("num_steps", [1, 10, 97])

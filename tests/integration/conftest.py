@@ -1,0 +1,44 @@
+import importlib.util
+import pathlib
+
+import pytest
+
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
+
+
+def load_config(name, dataset="synthetic"):
+    spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(dataset)
+
+
+def shrink(config):
+    """The same run at a size that a test can afford."""
+    config.data.image_size = (64, 64)
+    config.data.num_threads = 1
+    config.model.pretrained = "none"
+    config.model.encoder_features = 4
+    config.model.decoder_features = (8, 8, 8, 4)
+    config.model.branch_features = 8
+    config.batch_size = 8
+    config.eval_batch_size = 8
+    return config
+
+
+@pytest.fixture(scope="session")
+def small_config():
+    """Builds `unet_ext.py` shrunk to four steps an epoch."""
+
+    def build(**changes):
+        config = shrink(load_config("unet_ext"))
+        for split, count in {"train": 32, "val": 9, "test": 10}.items():
+            config.data.num_examples[split] = count
+        config.num_epochs = 1.0
+        config.eval_every_epochs = 0.5
+        config.log_every_steps = 1
+        config.num_panels = 2
+        config.update(changes)
+        return config
+
+    return build

@@ -1,0 +1,153 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fashionjax import builders
+from fashionjax.train.sharding import make_mesh, put_batch
+from fashionjax.train.state import init_state
+from fashionjax.train.step import make_train_step
+from tests.integration.conftest import load_config, shrink
+
+UNET_EXT = (
+    "synthetic",
+    "synthetic_full",
+    "imaterialist2019",
+    "ccp",
+    "ccp4",
+    "ccp_full",
+    "ccp4_full",
+)
+DOCUMENT = ("synthetic_full", "imaterialist2019")
+
+
+def _take_a_step(config):
+    experiment = builders.build_experiment(config)
+    schedules = builders.build_schedules(config.schedule, 10)
+    optimizer = builders.build_optimizer(config.optimizer, *schedules)
+    mesh = make_mesh(jax.devices()[:1])
+    size = experiment.image_size
+    state = init_state(
+        experiment.model, optimizer, jax.random.key(0), image_size=size, mesh=mesh
+    )
+    step = make_train_step(
+        experiment.model,
+        experiment.objective,
+        optimizer,
+        experiment.prepare,
+        mesh=mesh,
+    )
+    rng = np.random.RandomState(0)
+    batch = {
+        "image": rng.randint(0, 256, (4, *size, 3)).astype(np.uint8),
+        "label": rng.randint(0, experiment.label_map.num_classes, (4, *size)).astype(
+            np.uint8
+        ),
+    }
+    before = jax.device_get(state.params)
+    state, metrics = step(state, put_batch(batch, mesh), jax.random.key(0))
+    assert np.isfinite(float(metrics["loss"]))
+    moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), before, state.params)
+    assert all(jax.tree.leaves(moved["encoder"]))
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [d if d in DOCUMENT else pytest.param(d, marks=pytest.mark.slow) for d in UNET_EXT],
+)
+def test_config_builds_and_takes_one_step_at_reduced_width(dataset):
+    _take_a_step(shrink(load_config("unet_ext", dataset)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["class_only", "branches", "plain"])
+def test_every_variant_takes_one_step(variant):
+    config = shrink(load_config("unet_ext"))
+    config.model.variant = variant
+    _take_a_step(config)
+
+
+@pytest.mark.parametrize("dataset", DOCUMENT)
+@pytest.mark.parametrize(
+    ("variant", "count"),
+    [
+        ("ours", 57_203_842),
+        ("class_only", 42_858_234),
+        ("branches", 57_031_962),
+        ("plain", 42_328_306),
+    ],
+)
+def test_full_width_models_have_the_specified_number_of_parameters(
+    dataset, variant, count
+):
+    config = load_config("unet_ext", dataset)
+    config.model.variant = variant
+    config.model.pretrained = "none"
+    experiment = builders.build_experiment(config)
+    image = jnp.zeros((1, *experiment.image_size, 3))
+    variables = jax.eval_shape(
+        lambda: experiment.model.init(jax.random.key(0), image, train=False)
+    )
+    assert sum(x.size for x in jax.tree.leaves(variables["params"])) == count
+
+
+def test_the_documents_run_has_the_documents_hyper_parameters():
+    config = load_config("unet_ext", "imaterialist2019")
+    assert tuple(config.data.image_size) == (288, 192)
+    assert config.batch_size == 16
+    assert config.num_epochs == 20
+    assert config.objective.segmentation.foreground_weight == 2
+    assert config.objective.tags.weight == 0.5
+    assert config.objective.boxes.weight == 75
+    assert config.optimizer.weight_decay == 1e-3
+    assert config.schedule.learning_rate == 1e-4
+    assert config.model.pretrained == "torchvision/resnet34"
+
+
+def test_pretrained_weights_that_cannot_be_had_stop_the_run():
+    config = load_config("unet_ext", "imaterialist2019")
+    with pytest.raises(ValueError, match=r"--config\.model\.pretrained=none"):
+        builders.build_experiment(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("data.label_map", "nine", "unknown label map 'nine'; allowed are"),
+        ("model.variant", "theirs", "unknown variant 'theirs'; allowed are ours"),
+        ("model.encoder", "vgg", "unknown encoder 'vgg'; allowed are resnet34"),
+        ("model.dtype", "int8", "unknown dtype 'int8'; allowed are float32"),
+        ("model.name", "unet", "unknown model 'unet'; allowed are multitask_unet"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_allowed_ones(key, value, message):
+    config = load_config("unet_ext")
+    config.update_from_flattened_dict({key: value})
+    with pytest.raises(ValueError, match=message):
+        builders.build_experiment(config)
+
+
+def test_an_unknown_dataset_is_refused_with_the_allowed_ones():
+    with pytest.raises(ValueError, match="no dataset 'cpp'; allowed are synthetic"):
+        load_config("unet_ext", "cpp")
+
+
+def test_a_misspelt_key_is_refused():
+    config = load_config("unet_ext")
+    with pytest.raises(AttributeError, match="learning_rate"):
+        config.learning_rate = 1.0
+
+
+@pytest.mark.parametrize("name", ["constant", "one_cycle", "triangular"])
+def test_every_schedule_starts_ends_and_peaks_where_it_should(name):
+    config = load_config("unet_ext", "synthetic_full").schedule
+    config.name = name
+    rate, momentum = builders.build_schedules(config, 100)
+    rates = [float(rate(t)) for t in range(100)]
+    momenta = [float(momentum(t)) for t in range(100)]
+    np.testing.assert_allclose(max(rates), 1e-4, rtol=1e-5)
+    np.testing.assert_allclose(momenta[0], 0.95, rtol=1e-5)
+    if name != "constant":
+        np.testing.assert_allclose(rates[0], 1e-4 / 25, rtol=1e-4)
+        np.testing.assert_allclose(min(momenta), 0.85, rtol=1e-3)
+        assert np.argmax(rates) == np.argmin(momenta)

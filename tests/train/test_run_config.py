@@ -1,0 +1,38 @@
+import json
+
+import pytest
+from ml_collections import ConfigDict
+
+from fashionjax.train.run_config import check_same_config, read_config
+
+
+def _begin(workdir, config):
+    (workdir / "config.json").write_text(json.dumps({"config": config}))
+
+
+def test_nothing_is_checked_before_the_first_run(tmp_path):
+    check_same_config(tmp_path, ConfigDict({"a": 1}), allow_change=False)
+
+
+def test_length_intervals_and_paths_may_change(tmp_path):
+    _begin(tmp_path, {"num_epochs": 1.0, "data": {"raw_dir": "a", "size": [2, 3]}})
+    new = ConfigDict({"num_epochs": 2.0, "data": {"raw_dir": "b", "size": (2, 3)}})
+    check_same_config(tmp_path, new, allow_change=False)
+
+
+def test_other_keys_are_listed_old_and_new(tmp_path):
+    _begin(tmp_path, {"seed": 1, "model": {"name": "a"}, "old": 3})
+    new = ConfigDict({"seed": 2, "model": {"name": "a"}, "new": 4})
+    with pytest.raises(ValueError, match="seed: 1 -> 2") as error:
+        check_same_config(tmp_path, new, allow_change=False)
+    assert "old: 3 -> (absent)" in str(error.value)
+    assert "new: (absent) -> 4" in str(error.value)
+    assert "model.name" not in str(error.value)
+    check_same_config(tmp_path, new, allow_change=True)
+
+
+def test_the_config_of_a_run_can_be_read_back(tmp_path):
+    _begin(tmp_path, {"seed": 1, "model": {"name": "a"}})
+    assert read_config(tmp_path).model.name == "a"
+    with pytest.raises(FileNotFoundError, match="name the workdir of a run"):
+        read_config(tmp_path / "other")
