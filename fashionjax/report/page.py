@@ -229,7 +229,10 @@ def _classes(results: Sequence[ClassResult], palette: Palette) -> str:
 
 
 def _confusion(num_classes: int) -> str:
-    note = "Each row: where the pixels of a true class went, in percent of that class."
+    note = (
+        "Each row: where the pixels of a true class went, in percent of that class."
+        " A row without pixels is grey."
+    )
     name = "matrix wide" if num_classes > 30 else "matrix"
     picture = _picture("confusion", "Confusion matrix in percent of the true class")
     return _section("Confusion", note, f'<div class="scroll {name}">{picture}</div>')

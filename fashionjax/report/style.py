@@ -78,7 +78,7 @@ td .bar b { display: block; height: 100%; border-radius: 4px;
   background: var(--accent); }
 .matrix { padding: 14px; }
 .matrix img { width: 680px; margin: 0 auto; }
-.matrix.wide img { width: 1100px; max-width: none; }
+.matrix.wide img { width: 100%; min-width: 1000px; max-width: none; }
 details { margin-top: 48px; padding: 12px 16px; }
 summary { cursor: pointer; font-weight: 600; }
 .metrics { min-width: 0; max-width: 480px; margin-top: 8px; }
