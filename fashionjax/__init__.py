@@ -1,7 +1,7 @@
 """Clothing parsing in JAX and Flax.
 
-`import fashionjax as fj` gives `fj.models`, `fj.losses` and so on; each is imported when
-it is first used, so that processes which only read data never load jax.
+`import fashionjax as fj` gives `fj.models`, `fj.losses` and so on; each is imported
+when it is first used, so that processes which only read data never load jax.
 """
 
 import importlib

@@ -3,6 +3,11 @@
 A name in a config is a key of one of the literal tables below, and nowhere else.
 """
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false, reportOptionalIterable=false
+
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -46,7 +51,7 @@ class Experiment:
 def build_experiment(config: ConfigDict) -> Experiment:
     """Builds model, objective and preparation of a whole config."""
     label_map = build_label_map(config.data.label_map)
-    image_size = (int(config.data.image_size[0]), int(config.data.image_size[1]))
+    image_size = _size(config.data)
     num_classes = label_map.num_classes
     model = build_model(config.model, num_classes=num_classes, image_size=image_size)
     return Experiment(
@@ -84,14 +89,20 @@ def build_dataset(config: ConfigDict) -> Dataset:
     return _lookup("dataset", DATASETS, config.name)(config)
 
 
+def _size(config: ConfigDict) -> tuple[int, int]:
+    """(height, width) of `config.data.image_size`."""
+    height, width = config.image_size
+    return int(height), int(width)
+
+
 def _synthetic(config: ConfigDict) -> Dataset:
     from fashionjax.data.datasets.synthetic import SyntheticSource
 
     label_map = build_label_map(config.label_map)
-    size = tuple(config.image_size)
+    size = _size(config)
+    count = config.num_examples.to_dict()
     sources = {
-        split: SyntheticSource(split, config.num_examples[split], size, label_map)
-        for split in SPLITS
+        split: SyntheticSource(split, count[split], size, label_map) for split in SPLITS
     }
     return Dataset("synthetic", label_map, size, sources)
 
@@ -103,7 +114,7 @@ def _ccp(config: ConfigDict) -> Dataset:
 
     prepared = prepare("ccp", config.raw_dir or None, config.data_dir or None)
     label_map = build_label_map(config.label_map)
-    size = tuple(config.image_size)
+    size = _size(config)
     sources = {
         split: CcpSource(prepared.data_dir, split, size, label_map, cache=config.cache)
         for split in SPLITS

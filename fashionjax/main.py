@@ -3,6 +3,10 @@
 python -m fashionjax.main --config=configs/unet_ext.py
 """
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path

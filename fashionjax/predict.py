@@ -1,5 +1,9 @@
 """Predictions on photos of any size, from the best checkpoint of a run."""
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
 import dataclasses
 import glob
 import json
@@ -203,9 +207,7 @@ def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Reads metadata, variables and step of the best checkpoint."""
     directory = workdir / "checkpoints"
     best_metric = read_config(workdir).best_metric
-    with Checkpoints(
-        directory, best_metric=best_metric, read_only=True
-    ) as checkpoints:
+    with Checkpoints(directory, best_metric=best_metric, read_only=True) as checkpoints:
         step = checkpoints.best_step
         if step is None:
             raise FileNotFoundError(f"{directory} holds no finished checkpoint")

@@ -1,5 +1,7 @@
 """ResNet (He et al., Deep Residual Learning, 2015), as torchvision builds it."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.typing import Dtype
@@ -47,7 +49,9 @@ class ResNet(nn.Module):
         )(x)
         x = nn.relu(x)
         feature_maps = [x]
-        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        # flax's annotation knows padding by name alone.
+        padding: Any = ((1, 1), (1, 1))
+        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)
         for stage, num_blocks in enumerate(self.stage_sizes):
             for block in range(num_blocks):
                 x = BasicBlock(

@@ -91,7 +91,15 @@ class MultitaskUNet(nn.Module):
         x = jnp.concatenate([upsample_nearest(x), image], axis=-1)
         x, residual = self._inject(x, tag_logits, box_logits, train=train)
         residual = self._conv(residual, x.shape[-1], "residual_conv2", train=train)
-        head = conv(self.num_classes, 1, use_bias=True, dtype=self.dtype, name="head")
+        head = conv(
+            self.num_classes,
+            1,
+            use_bias=True,
+            # Near-uniform probabilities at the start, whatever the width.
+            kernel_init=nn.initializers.normal(0.01),
+            dtype=self.dtype,
+            name="head",
+        )
         logits = head(x + residual).astype(jnp.float32)
         if tag_logits is not None and self.injection.startswith("multiply"):
             logits = self._multiply(logits, tag_logits)

@@ -52,12 +52,11 @@ def conv_general_dilated(  # noqa: PLR0913 (the signature that flax's nn.Conv ca
     plain = (
         x.ndim == 4
         and tuple(window_strides) == (1, 1)
-        and not isinstance(padding, str)
         and all(d == 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
         and feature_group_count == 1
         and precision is None
     )
-    if plain:
+    if plain and not isinstance(padding, str):
         (top, bottom), (left, right) = padding
         return _dense_conv(x, kernel, (top, bottom, left, right))
     return jax.lax.conv_general_dilated(

@@ -4,6 +4,7 @@ import math
 
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 
 def constant(value: float) -> optax.Schedule:
@@ -39,7 +40,7 @@ def one_cycle(
     down = max(num_steps - up, 1)
     start, end = max_value / div, max_value / final_div
 
-    def schedule(step: jnp.ndarray | int) -> jnp.ndarray:
+    def schedule(step: ArrayLike) -> jnp.ndarray:
         step = jnp.asarray(step, jnp.float32)
         rising = _cosine(start, max_value, step / max(up, 1))
         falling = _cosine(max_value, end, (step - up) / down)
@@ -65,7 +66,7 @@ def triangular(
         A schedule.
     """
 
-    def schedule(step: jnp.ndarray | int) -> jnp.ndarray:
+    def schedule(step: ArrayLike) -> jnp.ndarray:
         step = jnp.asarray(step, jnp.float32)
         cycle = jnp.floor(1 + step / (2 * step_size))
         x = jnp.abs(step / step_size - 2 * cycle + 1)

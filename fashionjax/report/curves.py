@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from fashionjax.report.theme import THEMES, Theme, new_figure, save, style_axes
-from fashionjax.train.writers import MetricRecord, loss_terms, series
+from fashionjax.writers import MetricRecord, loss_terms, series
 
 SIZE = (5.6, 3.5)
 """Width and height in inches; the text stays readable at the width of a phone."""

@@ -25,8 +25,8 @@ from fashionjax.report.panels import (
 )
 from fashionjax.report.style import STYLE
 from fashionjax.report.theme import DARK
-from fashionjax.train.writers import read_metrics
 from fashionjax.visualize import IGNORE_COLOR, Palette
+from fashionjax.writers import read_metrics
 
 HEADLINES = {
     "mean_iou": ("Mean IoU", "over classes, with background"),

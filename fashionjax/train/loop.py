@@ -1,5 +1,9 @@
 """The training loop: the file to read first."""
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +28,7 @@ from fashionjax.train.run_config import check_same_config
 from fashionjax.train.sharding import check_batch_size, make_mesh, put_batch
 from fashionjax.train.state import TrainState, abstract_state, init_state
 from fashionjax.train.step import make_eval_step, make_train_step
-from fashionjax.train.writers import MetricWriter, open_writers
+from fashionjax.writers import MetricWriter, open_writers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +145,7 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
     experiment = builders.build_experiment(config)
     dataset = builders.build_dataset(config.data)
     steps_per_epoch = max(1, len(dataset.sources["train"]) // config.batch_size)
-    num_steps = max(1, round(config.num_epochs * steps_per_epoch))
+    num_steps = max(1, round(float(config.num_epochs) * steps_per_epoch))
     learning_rate, momentum = builders.build_schedules(config.schedule, num_steps)
     return Run(
         config=config,
@@ -181,7 +185,7 @@ def train(
         mesh=run.mesh,
     )
     eval_step = make_eval_step(experiment.model, experiment.prepare, mesh=run.mesh)
-    eval_every = max(1, round(config.eval_every_epochs * run.steps_per_epoch))
+    eval_every = max(1, round(float(config.eval_every_epochs) * run.steps_per_epoch))
     key = jax.random.key(config.seed + 1)
     progress = Progress(
         run.num_steps,

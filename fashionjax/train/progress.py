@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
-from fashionjax.train.writers import loss_terms
+from fashionjax.writers import loss_terms
 
 NUM_WINDOWS = 8
 """Logging intervals that the time left is estimated from."""

@@ -1,5 +1,9 @@
 """From an evaluated checkpoint to its report: examples, facts, the page."""
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -72,7 +76,7 @@ def run_facts(
     num_parameters = summary.tree_size(variables["params"]).elements
     return {
         "Trained on": summary.dataset_text(config, run.num_steps, examples),
-        "Document": config.document,
+        "Document": str(config.document),
         "Examples": ", ".join(f"{n:,} {split}" for split, n in examples.items()),
         "Image size": f"{height}×{width} (height × width)",
         "Model": (

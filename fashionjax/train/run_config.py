@@ -1,5 +1,9 @@
 """The configuration that a work directory belongs to."""
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,6 +1,7 @@
 """The device mesh, and how arrays lie on it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ DATA_AXIS = "data"
 """Mesh axis over which the examples of a batch are spread."""
 
 
-def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """Lays all devices of all processes, or those given, along the data axis."""
     devices = jax.devices() if devices is None else devices
     return Mesh(np.asarray(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))

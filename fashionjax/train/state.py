@@ -7,7 +7,6 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from flax.typing import FrozenVariableDict
 from jax.sharding import Mesh
 from jaxtyping import Array, Int, PRNGKeyArray
 
@@ -26,8 +25,8 @@ class TrainState:
     """
 
     step: Int[Array, ""]
-    params: FrozenVariableDict | dict[str, Any]
-    batch_stats: FrozenVariableDict | dict[str, Any]
+    params: Any
+    batch_stats: Any
     opt_state: optax.OptState
 
 

@@ -1,7 +1,7 @@
 """The compiled training step and the compiled evaluation step."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import flax.linen as nn
 import flax.struct
@@ -18,7 +18,7 @@ from fashionjax.metrics import confusion_matrix
 from fashionjax.ops.boxes import box_iou
 from fashionjax.train.sharding import by_example, replicated
 from fashionjax.train.state import TrainState
-from fashionjax.types import Image
+from fashionjax.types import Image, Outputs
 
 Batch: TypeAlias = Mapping[str, jax.Array]
 TrainStep: TypeAlias = Callable[
@@ -56,7 +56,7 @@ def make_train_step(
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
         image, targets = prepare(batch[IMAGE], batch[LABEL], augment_key)
 
-        def compute_loss(params: Any) -> tuple[jax.Array, tuple[dict, dict]]:
+        def compute_loss(params: Any) -> tuple[jax.Array, tuple[Any, Any]]:
             outputs, updated = model.apply(
                 {"params": params, "batch_stats": state.batch_stats},
                 image,
@@ -132,25 +132,24 @@ def make_eval_step(model: nn.Module, prepare: Prepare, *, mesh: Mesh) -> EvalSte
 
     def eval_step(params: Any, batch_stats: Any, batch: Batch) -> EvalOutputs:
         image, targets = prepare(batch[IMAGE], batch[LABEL])
-        outputs = model.apply(
-            {"params": params, "batch_stats": batch_stats}, image, train=False
-        )
+        outputs = _apply(model, params, batch_stats, image)
         pred = jnp.argmax(outputs.logits, axis=-1)
-        result = EvalOutputs(
-            confusion=confusion_matrix(targets.label, pred, prepare.num_classes),
-            valid=batch[EXAMPLE_MASK],
-            tags=targets.tags,
-        )
+        tag_pred = box_distance = overlap = None
         if outputs.tag_logits is not None:
-            result = result.replace(tag_pred=outputs.tag_logits > 0)
+            tag_pred = outputs.tag_logits > 0
         if outputs.box_logits is not None:
             boxes = jax.nn.sigmoid(outputs.box_logits)
             distance = optax.losses.huber_loss(boxes, targets.boxes, delta=1.0)
-            result = result.replace(
-                box_distance=jnp.mean(distance, axis=-1),
-                box_iou=box_iou(boxes, targets.boxes),
-            )
-        return result
+            box_distance = jnp.mean(distance, axis=-1)
+            overlap = box_iou(boxes, targets.boxes)
+        return EvalOutputs(
+            confusion=confusion_matrix(targets.label, pred, prepare.num_classes),
+            valid=batch[EXAMPLE_MASK],
+            tags=targets.tags,
+            tag_pred=tag_pred,
+            box_distance=box_distance,
+            box_iou=overlap,
+        )
 
     everywhere = replicated(mesh)
     return jax.jit(
@@ -175,6 +174,12 @@ class Prediction:
     boxes: Float[Array, "batch num_tags 4"] | None = None
 
 
+def _apply(model: nn.Module, params: Any, batch_stats: Any, image: Image) -> Outputs:
+    """The model in evaluation mode."""
+    variables = {"params": params, "batch_stats": batch_stats}
+    return cast(Outputs, model.apply(variables, image, train=False))
+
+
 def predict(
     model: nn.Module, params: Any, batch_stats: Any, image: Image
 ) -> Prediction:
@@ -189,9 +194,7 @@ def predict(
     Returns:
         Probabilities and boxes, float32.
     """
-    outputs = model.apply(
-        {"params": params, "batch_stats": batch_stats}, image, train=False
-    )
+    outputs = _apply(model, params, batch_stats, image)
     return Prediction(
         probs=jax.nn.softmax(outputs.logits),
         tag_probs=None

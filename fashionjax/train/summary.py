@@ -1,5 +1,9 @@
 """What a run is, told at its start: devices, versions, parameters, memory, config."""
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
 import dataclasses
 import importlib.metadata
 import json

@@ -185,7 +185,7 @@ def test_multiplying_probabilities_renormalises_them():
     variables = _variables(model)
     outputs = _apply(model)(variables, _image())
     plain = _apply(_model("plain"))(variables, _image()).logits
-    probs = np.asarray(jax.nn.softmax(plain))
+    probs = np.array(jax.nn.softmax(plain))
     probs[..., 1:] *= np.asarray(jax.nn.sigmoid(outputs.tag_logits))[:, None, None]
     probs /= probs.sum(-1, keepdims=True)
     np.testing.assert_allclose(np.exp(outputs.logits), probs, rtol=1e-4, atol=1e-6)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fashionjax.report.curves import Chart, Curve, draw_chart, make_charts
-from fashionjax.train.writers import MetricRecord
+from fashionjax.writers import MetricRecord
 
 
 def _train(step, **metrics):

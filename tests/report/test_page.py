@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fashionjax.report import Panel, write_report
-from fashionjax.train.writers import JsonlWriter
+from fashionjax.writers import JsonlWriter
 
 NAMES = ("background", "dress <b>&", "hat$_{$")
 PALETTE = ((0, 0, 0), (200, 40, 40), (40, 80, 200))

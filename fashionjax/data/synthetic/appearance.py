@@ -120,7 +120,7 @@ def draw_look(seed: int, slot: int) -> Look:
         turn=turn,
         shift=(bits % 64, (bits >> 6) % 64),
         fold=(bits >> 12) % 3,
-        fold_depth=3 + (bits >> 20) % 8,
+        fold_depth=7 + (bits >> 20) % 8,
         fold_at=((bits >> 30) % FOLD, (bits >> 40) % FOLD),
     )
 

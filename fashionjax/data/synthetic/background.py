@@ -30,9 +30,9 @@ class Backdrop:
         self.slot = 0
 
     def new_look(self) -> Look:
-        """Draws the look of the next thing, just as for garments."""
+        """Draws the look of the next thing as for garments, but walls have no folds."""
         self.slot += 1
-        return draw_look(self.seed, self.slot)
+        return draw_look(self.seed, self.slot)._replace(fold_depth=0)
 
     def add(self, shapes: list[Outline], round_off: int = 0, darker: int = 0) -> None:
         """Paints one thing with a look of its own."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from fashionjax.train.writers import (
+from fashionjax.writers import (
     JsonlWriter,
     TensorBoardWriter,
     WriterGroup,
