@@ -120,7 +120,7 @@ class Predictor:
             mirrored = probs(image[:, :, ::-1])[:, :, ::-1]
             return (probs(image) + mirrored) / 2
 
-        self._variables = jax.device_put(variables)
+        self._variables = variables
         self._compute_probs = jax.jit(compute_probs)
 
     def __call__(
@@ -214,10 +214,14 @@ def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
         meta = checkpoints.meta(step)
         model = _build(meta)
         image = jnp.zeros((1, *meta["image_size"], 3), jnp.float32)
-        abstract = jax.eval_shape(
+        shapes = jax.eval_shape(
             lambda: model.init(jax.random.key(0), image, train=False)
         )
-        return meta, checkpoints.restore_variables(step, dict(abstract)), step
+        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        abstract = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes
+        )
+        return meta, checkpoints.restore_variables(step, abstract), step
 
 
 def find_images(spec: str) -> list[Path]:

@@ -123,11 +123,10 @@ class Checkpoints:
         return self._restore(step, abstract, partial=False)
 
     def restore_variables(
-        self, step: int, abstract: TrainState
+        self, step: int, abstract: Mapping[str, Any]
     ) -> dict[str, dict[str, Any]]:
-        """Reads parameters and running statistics only, without the optimiser's."""
-        wanted = {"params": abstract.params, "batch_stats": abstract.batch_stats}
-        return self._restore(step, wanted, partial=True)
+        """Reads "params" and "batch_stats" only, onto the devices `abstract` names."""
+        return self._restore(step, dict(abstract), partial=True)
 
     def meta(self, step: int) -> dict[str, Any]:
         """Reads what was saved beside the state."""

@@ -5,7 +5,7 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,8 @@ def train(
                 )
         if step % eval_every == 0 or step == run.num_steps:
             with progress.pause():
-                result = _evaluate(run, eval_step, state, step, "val")
+                variables = {"params": state.params, "batch_stats": state.batch_stats}
+                result = _evaluate(run, eval_step, variables, step, "val")
                 _print_result(result)
                 if writers is not None:
                     writers.write(step, "val", result.metrics, progress.epoch(step))
@@ -245,12 +246,14 @@ def evaluate_checkpoint(run: Run, checkpoints: Checkpoints, split: str) -> Evalu
     step = checkpoints.best_step
     if step is None:
         raise ValueError(f"{run.workdir} has no finished checkpoint yet")
-    variables = checkpoints.restore_variables(step, run.abstract_state)
-    state = run.abstract_state.replace(**variables)
+    abstract = run.abstract_state
+    variables = checkpoints.restore_variables(
+        step, {"params": abstract.params, "batch_stats": abstract.batch_stats}
+    )
     eval_step = make_eval_step(
         run.experiment.model, run.experiment.prepare, mesh=run.mesh
     )
-    result = _evaluate(run, eval_step, state, step, split)
+    result = _evaluate(run, eval_step, variables, step, split)
     _print_result(result)
     if jax.process_index() == 0:
         result.save(run.workdir)
@@ -276,7 +279,7 @@ def _train_batches(run: Run, start_step: int) -> Iterator[dict[str, np.ndarray]]
 
 
 def _evaluate(
-    run: Run, eval_step: Any, state: TrainState, step: int, split: str
+    run: Run, eval_step: Any, variables: Mapping[str, Any], step: int, split: str
 ) -> Evaluation:
     batches = pipeline.eval_batches(
         run.dataset.sources[split],
@@ -286,8 +289,8 @@ def _evaluate(
     )
     return evaluate(
         eval_step,
-        state.params,
-        state.batch_stats,
+        variables["params"],
+        variables["batch_stats"],
         batches,
         mesh=run.mesh,
         class_names=run.experiment.label_map.class_names,

@@ -62,7 +62,7 @@ def test_another_configuration_is_refused_with_old_and_new(finished, small_confi
     workdir, _ = finished
     config = small_config()
     config.schedule.learning_rate = 0.5
-    with pytest.raises(ValueError, match=r"schedule\.learning_rate: 0\.002 -> 0\.5"):
+    with pytest.raises(ValueError, match=r"schedule\.learning_rate: 0\.004 -> 0\.5"):
         loop.train_and_evaluate(config, workdir)
 
 

@@ -48,7 +48,10 @@ def test_the_last_and_the_best_are_kept(tmp_path):
             jax.tree.leaves(state), jax.tree.leaves(_state(2, 2.0)), strict=True
         ):
             np.testing.assert_array_equal(a, b)
-        variables = checkpoints.restore_variables(4, _abstract())
+        abstract = _abstract()
+        variables = checkpoints.restore_variables(
+            4, {"params": abstract.params, "batch_stats": abstract.batch_stats}
+        )
         assert set(variables) == {"params", "batch_stats"}
         np.testing.assert_array_equal(variables["params"]["kernel"], np.full((3, 4), 4))
         assert checkpoints.meta(4) == {"names": ["a", "b"]}
