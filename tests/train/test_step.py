@@ -40,7 +40,7 @@ OBJECTIVE = Objective(
         }.items()
     )
 )
-OPTIMIZER = optax.sgd(0.05)
+OPTIMIZER = optax.sgd(2e-4)
 
 
 def _batch(seed=0, batch_size=16):
@@ -94,10 +94,9 @@ def trained(setups):
     for num_devices, (mesh, state, step) in setups.items():
         state = jax.tree.map(jnp.copy, state)
         history = []
-        for i in range(3):
-            state, metrics = step(
-                state, put_batch(_batch(i)[0], mesh), jax.random.key(1)
-            )
+        batch = put_batch(_batch()[0], mesh)
+        for _ in range(3):
+            state, metrics = step(state, batch, jax.random.key(1))
             history.append(jax.device_get(metrics))
         results[num_devices] = (jax.device_get(state), history)
     return results
@@ -150,7 +149,7 @@ def test_losses_are_the_weighted_terms(trained):
 
 def test_the_loss_falls(trained):
     losses = [m["loss"] for m in trained[1][1]]
-    assert losses[2] < losses[0]
+    assert losses[2] < losses[0] - 0.05
 
 
 def test_the_state_is_donated(setups):
