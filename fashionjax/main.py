@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}; flags start with --")
-    # Orbax writes a dozen lines about each checkpoint, and warns of opening one to read.
+    # Orbax writes a dozen lines a checkpoint, and warns of opening one to read.
     logging.set_verbosity(logging.ERROR)
     config, workdir = _CONFIG.value, _workdir()
     if _MODE.value == "predict":

@@ -53,7 +53,10 @@ def _take_a_step(config):
 
 @pytest.mark.parametrize(
     "dataset",
-    [d if d in DOCUMENT else pytest.param(d, marks=pytest.mark.slow) for d in UNET_EXT],
+    [
+        d if d == "synthetic_full" else pytest.param(d, marks=pytest.mark.slow)
+        for d in UNET_EXT
+    ],
 )
 def test_config_builds_and_takes_one_step_at_reduced_width(dataset):
     _take_a_step(shrink(load_config("unet_ext", dataset)))
