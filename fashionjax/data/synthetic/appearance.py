@@ -100,7 +100,7 @@ def draw_look(seed: int, slot: int) -> Look:
     stream = Stream(_LOOK, seed, slot)
     base = draw_colour(stream)
     tile = _PLAIN
-    if stream.chance(0.35):
+    if stream.chance(0.25):
         tile = stream.below(len(pattern_tiles()))
     if tile in (_PLAIN, 0, 1):  # plain, or a weave of one colour
         step = 6 + stream.below(14)

@@ -26,15 +26,15 @@ _ARMS: dict[str, tuple[tuple[float, float], tuple[float, float], float, bool]] =
     "wave": ((30.0, 60.0), (150.0, 178.0), 1.0, False),
 }
 _ARM_WEIGHTS = {
-    "down": 0.42,
-    "away": 0.13,
+    "down": 0.5,
+    "away": 0.2,
     "akimbo": 0.11,
-    "pocket": 0.1,
-    "belly": 0.09,
-    "chest": 0.04,
-    "behind": 0.05,
-    "hair": 0.03,
-    "wave": 0.03,
+    "pocket": 0.06,
+    "belly": 0.04,
+    "chest": 0.02,
+    "behind": 0.03,
+    "hair": 0.02,
+    "wave": 0.02,
 }
 _LEGS = {"stand": 0.45, "walk": 0.25, "wide": 0.16, "crossed": 0.14}
 

@@ -85,13 +85,13 @@ def _sleeve(stream: Stream, bare: float, short: float) -> float:
 
 
 def _dress(stream: Stream, category: int) -> Garment:
-    sleeve = _sleeve(stream, 0.45, 0.3)
+    sleeve = _sleeve(stream, 0.6, 0.33)
     necks = {"round": 5, "crew": 4, "v": 4, "deep": 2, "boat": 2, "square": 1.5}
     if sleeve == 0.0:
         necks |= {"straight": 2.0, "straps": 4.0}
-    hem = stream.weighted({2.55: 2.0, 2.85: 4.0, 3.15: 2.5, 3.6: 1.3, 3.95: 1.7})
+    hem = stream.weighted({2.55: 1.5, 2.85: 4.0, 3.15: 3.0, 3.6: 1.3, 3.95: 1.2})
     hem += stream.uniform(-0.12, 0.1)
-    shape = stream.weighted({"pencil": 1.0, "a": 2.0, "flared": 1.4})
+    shape = stream.weighted({"pencil": 0.4, "a": 2.0, "flared": 2.0})
     flare = {"pencil": -0.02, "a": 0.2, "flared": 0.5}[shape]
     flare = flare * (0.4 + hem - 2.0) + stream.uniform(0.0, 0.08)
     return Garment(
@@ -99,7 +99,7 @@ def _dress(stream: Stream, category: int) -> Garment:
         sleeve=sleeve,
         neck=stream.weighted(necks),
         hem=hem,
-        ease=stream.uniform(0.02, 0.12),
+        ease=stream.uniform(0.0, 0.06),
         flare=flare,
         collar="shirt" if sleeve and stream.chance(0.12) else "none",
         parts=_trims(stream, 0.1),
@@ -117,14 +117,14 @@ def _jumpsuit(stream: Stream) -> Garment:
 
 def _top(stream: Stream, covered: bool) -> Garment:
     kind = stream.weighted({SHIRT: 0.25, TOP: 0.66, SWEATER: 0.03 if covered else 0.1})
-    tucked = stream.chance(0.32)
+    tucked = stream.chance(0.15)
     if kind == SHIRT:
         return Garment(
             SHIRT,
-            sleeve=_sleeve(stream, 0.08, 0.25),
+            sleeve=_sleeve(stream, 0.08, 0.77),
             neck="v",
-            hem=stream.uniform(1.9, 2.45),
-            ease=stream.uniform(0.09, 0.2),
+            hem=stream.uniform(1.55, 2.1),
+            ease=stream.uniform(0.12, 0.24),
             collar="shirt",
             parts=_trims(stream, 0.25),
             tucked=tucked,
@@ -134,11 +134,11 @@ def _top(stream: Stream, covered: bool) -> Garment:
             SWEATER,
             sleeve=stream.uniform(0.88, 0.98),
             neck=stream.weighted({"high": 2.0, "crew": 1.0}),
-            hem=stream.uniform(1.85, 2.3),
+            hem=stream.uniform(1.7, 2.1),
             ease=stream.uniform(0.16, 0.26),
             parts=_trims(stream, 0.03),
         )
-    sleeve = _sleeve(stream, 0.25, 0.4)
+    sleeve = _sleeve(stream, 0.35, 0.6)
     necks = {"crew": 4.0, "round": 5.0, "v": 3.0, "boat": 1.5, "square": 1.0}
     if sleeve == 0.0:
         necks |= {"straps": 3.0, "straight": 0.8}
@@ -147,8 +147,8 @@ def _top(stream: Stream, covered: bool) -> Garment:
         TOP,
         sleeve=sleeve,
         neck=stream.weighted(necks),
-        hem=stream.uniform(1.3, 2.4),
-        ease=stream.uniform(0.03, 0.17),
+        hem=stream.uniform(1.3, 1.95),
+        ease=stream.uniform(0.08, 0.2),
         collar="hood" if hood else "none",
         parts=_trims(stream, 0.06),
         tucked=tucked,
@@ -175,7 +175,7 @@ def _bottom(stream: Stream) -> Garment:
             flare=stream.uniform(0.0, 0.1),
             parts=pocket,
         )
-    hem = stream.weighted({2.6: 3.0, 2.9: 3.0, 3.3: 2.0, 3.85: 1.0})
+    hem = stream.weighted({2.5: 3.0, 2.8: 3.0, 3.2: 1.5, 3.85: 0.5})
     return Garment(
         SKIRT,
         hem=hem + stream.uniform(-0.1, 0.1),
@@ -197,15 +197,15 @@ def _outer(stream: Stream) -> Garment:
         collar = stream.weighted({"lapel": 0.75, "hood": 0.1, "shirt": 0.15})
     elif kind == VEST:
         collar = stream.weighted({"none": 0.8, "lapel": 0.2})
-    closed = kind == CAPE or stream.chance(0.12)
-    gap = 0.0 if closed else stream.uniform(0.18, 0.44)
+    closed = kind == CAPE or stream.chance(0.06)
+    gap = 0.0 if closed else stream.uniform(0.26, 0.46)
     parts = [] if kind == CAPE else list(_trims(stream, 0.4))
     if kind in (JACKET, COAT) and stream.chance(0.35):
         parts.append(ZIPPER)
     if kind in (JACKET, COAT) and stream.chance(0.025):
         parts.append(EPAULETTE)
     low, high = {
-        JACKET: (1.35, 2.2),
+        JACKET: (1.6, 2.3),
         COAT: (2.6, 3.4),
         CARDIGAN: (1.9, 2.9),
         VEST: (1.5, 2.1),
@@ -213,7 +213,7 @@ def _outer(stream: Stream) -> Garment:
     }[kind]
     return Garment(
         kind,
-        sleeve=0.0 if kind in (VEST, CAPE) else stream.uniform(0.78, 0.98),
+        sleeve=0.0 if kind in (VEST, CAPE) else stream.uniform(0.88, 0.98),
         neck="v",
         hem=stream.uniform(low, high),
         ease=stream.uniform(0.13, 0.25),
@@ -246,7 +246,7 @@ def _accessories(
     if BELT in found and stream.chance(0.6):
         found.add(BUCKLE)
     if bare_legs:
-        legs = stream.weighted({-1: 0.7, TIGHTS: 0.22, SOCK: 0.08, LEG_WARMER: 0.012})
+        legs = stream.weighted({-1: 0.8, TIGHTS: 0.12, SOCK: 0.08, LEG_WARMER: 0.012})
         found |= {legs} - {-1}
     if outfit.outer is None and stream.chance(0.06):
         found.add(ZIPPER)
@@ -273,7 +273,7 @@ def draw_outfit(seed: int, person: int = 0) -> Outfit:
         bottom = _bottom(stream)
     else:
         inner = _dress(stream, DRESS) if kind == "dress" else _jumpsuit(stream)
-    back = stream.chance(0.12)
+    back = stream.chance(0.05)
     if outer is not None:
         lowest = bottom or inner
         outer = outer._replace(hem=min(outer.hem, lowest.hem - 0.3))

@@ -9,16 +9,10 @@ from fashionjax.data.synthetic.photo import has_passer_by
 MAIN = range(13)
 PARTS = range(27, 46)
 GOLDEN = {
-    (0, (288, 192)): "04ccfda952f897a7b57a19ee922a90efe07c670616027110c4aadb828c4fbfd7",
-    (1, (128, 96)): "0dbdc50a33a2cddbe5dd74c8bf30044fc58f64ff54beb665ad2b47a7a7843b9d",
-    (
-        170,
-        (144, 96),
-    ): "9bbe65e5f3f2f33019a3d05e85e1433cafb13058efeb0cee73a833a0c78c7c20",
-    (
-        8589934597,
-        (96, 128),
-    ): "5cbdd633ab0ea49f770e803400c0074ed70df21e773d0ed455ef1461ce24faeb",
+    (0, (288, 192)): "6e17e2354e2335eef90a7feb79a465178d44de31f5ac102d5ad02526eb92e3c9",
+    (1, (128, 96)): "6874f216f81ac4c9abb023f864aede24e4c019a0008a33abbdbc1f9c97efe08c",
+    (170, (144, 96)): "31bbe5e20b0459634407a830d2bc040ca5e989ad1ad958791d21417a0f54920d",
+    (8589934597, (96, 128)): "6c0f7fbb1ef80af39da3fee7ad0f1e6201df9f32170e5584ee592369af396929",
 }
 
 
