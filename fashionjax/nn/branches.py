@@ -76,5 +76,9 @@ def _classifier(
         nn.relu(x)
     )
     x = nn.Dropout(branch.dropout_rate, deterministic=not train)(x)
-    x = nn.Dense(num_outputs, dtype=branch.dtype, name="output")(x)
+    # Neutral at the start: injected, these values would drown the feature maps.
+    kernel_init = nn.initializers.normal(0.01)
+    x = nn.Dense(
+        num_outputs, kernel_init=kernel_init, dtype=branch.dtype, name="output"
+    )(x)
     return x.astype(jnp.float32)
