@@ -42,7 +42,9 @@ def _count_convolutions(function, *arguments):
 
 @pytest.mark.parametrize("kernel_size", [(1, 1), (3, 3), (2, 3)])
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2), (1, 3)])
-@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((0, 0), (0, 0)), ((2, 0), (1, 3))])
+@pytest.mark.parametrize(
+    "padding", [((1, 1), (1, 1)), ((0, 0), (0, 0)), ((2, 0), (1, 3))]
+)
 def test_small_maps_equal_the_compilers(kernel_size, strides, padding):
     x, kernel = _arrays((2, 7, 6, 5), (*kernel_size, 5, 4))
     own = _loss(conv.conv_general_dilated, padding, strides)
