@@ -11,13 +11,22 @@ def _begin(workdir, config):
 
 
 def test_nothing_is_checked_before_the_first_run(tmp_path):
-    check_same_config(tmp_path, ConfigDict({"a": 1}), allow_change=False)
+    config = ConfigDict({"a": 1})
+    check_same_config(tmp_path, config, allow_change=False)
+    _begin(tmp_path, {"a": 2})
+    with pytest.raises(ValueError, match="a: 2 -> 1"):
+        check_same_config(tmp_path, config, allow_change=False)
 
 
 def test_length_intervals_and_paths_may_change(tmp_path):
     _begin(tmp_path, {"num_epochs": 1.0, "data": {"raw_dir": "a", "size": [2, 3]}})
-    new = ConfigDict({"num_epochs": 2.0, "data": {"raw_dir": "b", "size": (2, 3)}})
-    check_same_config(tmp_path, new, allow_change=False)
+    new = {"num_epochs": 2.0, "data": {"raw_dir": "b", "size": (2, 3)}}
+    check_same_config(tmp_path, ConfigDict(new), allow_change=False)
+    new["data"]["size"] = (2, 4)
+    with pytest.raises(ValueError, match="data.size") as error:
+        check_same_config(tmp_path, ConfigDict(new), allow_change=False)
+    assert "num_epochs" not in str(error.value)
+    assert "raw_dir" not in str(error.value)
 
 
 def test_other_keys_are_listed_old_and_new(tmp_path):

@@ -147,14 +147,17 @@ def test_losses_are_the_weighted_terms(trained):
         np.testing.assert_allclose(metrics["loss"], total, rtol=1e-5)
 
 
-def test_a_step_lowers_the_loss_of_its_own_batch(setups):
+def test_steps_lower_the_loss_of_their_own_batch(setups):
     mesh, state, step = setups[1]
     batch, key = put_batch(_batch()[0], mesh), jax.random.key(1)
-    state, before = step(jax.tree.map(jnp.copy, state), batch, key)
-    # The same step number: the same flips and the same dropout.
-    state = state.replace(step=jnp.zeros_like(state.step))
-    _, after = step(state, batch, key)
-    assert after["loss"] < before["loss"] - 1e-3
+    state = jax.tree.map(jnp.copy, state)
+    losses = []
+    for _ in range(21):
+        # The same step number: the same flips and the same dropout.
+        state = state.replace(step=jnp.zeros_like(state.step))
+        state, metrics = step(state, batch, key)
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < losses[0] - 0.05
 
 
 def test_the_state_is_donated(setups):
