@@ -1,12 +1,30 @@
 """A convolution over feature maps and vectors tiled to constant maps."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
-from flax.typing import Dtype
+from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
 from fashionjax.nn.conv import HE_NORMAL
 from fashionjax.ops.conv import conv_general_dilated, conv_of_constants
+
+
+def _initial_kernel(num_maps: int) -> Initializer:
+    """He's weights for the maps; zeros for the constants.
+
+    Constants are alike at every position, so that all nine taps add up: with random
+    weights they would make up most of the result, and normalising it would shrink
+    what the maps say about places.
+    """
+
+    def init(key: Array, shape: Sequence[int], dtype: Any) -> Array:
+        maps = HE_NORMAL(key, (*shape[:2], num_maps, shape[3]), dtype)
+        return jnp.pad(maps, ((0, 0), (0, 0), (0, shape[2] - num_maps), (0, 0)))
+
+    return init
 
 
 class InjectedConv(nn.Module):
@@ -33,7 +51,7 @@ class InjectedConv(nn.Module):
         """Convolves; `constants` are the channels after those of `x`."""
         num_maps, num_constants = x.shape[-1], constants.shape[-1]
         shape = (3, 3, num_maps + num_constants, self.features)
-        kernel = self.param("kernel", HE_NORMAL, shape, jnp.float32)
+        kernel = self.param("kernel", _initial_kernel(num_maps), shape, jnp.float32)
         kernel = kernel.astype(self.dtype)
         x = x.astype(self.dtype)
         from_maps = conv_general_dilated(

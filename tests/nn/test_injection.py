@@ -12,7 +12,7 @@ def test_it_equals_a_convolution_of_the_concatenation_with_the_same_parameters()
     constants = jnp.asarray(rng.randn(2, 3), jnp.float32)
     injected = InjectedConv(6)
     plain = nn.Conv(6, (3, 3), padding=1, use_bias=False)
-    params = injected.init(jax.random.key(0), x, constants)
+    params = plain.init(jax.random.key(0), jnp.zeros((1, 5, 7, 7)))
 
     def own(params, x, constants):
         return injected.apply(params, x, constants)
@@ -32,3 +32,15 @@ def test_it_equals_a_convolution_of_the_concatenation_with_the_same_parameters()
     ]
     for actual, expected in zip(*map(jax.tree.leaves, grads), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_at_the_start_only_the_maps_matter():
+    x = jax.random.normal(jax.random.key(0), (2, 5, 7, 4))
+    injected = InjectedConv(6)
+    params = injected.init(jax.random.key(1), x, jnp.ones((2, 3)))
+    one, other = (injected.apply(params, x, jnp.full((2, 3), c)) for c in (0.0, 9.0))
+    np.testing.assert_array_equal(one, other)
+    # He's variance over the four maps that count.
+    np.testing.assert_allclose(
+        jnp.std(params["params"]["kernel"][:, :, :4]), (2 / 36) ** 0.5, rtol=0.2
+    )

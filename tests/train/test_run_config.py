@@ -23,7 +23,7 @@ def test_length_intervals_and_paths_may_change(tmp_path):
     new = {"num_epochs": 2.0, "data": {"raw_dir": "b", "size": (2, 3)}}
     check_same_config(tmp_path, ConfigDict(new), allow_change=False)
     new["data"]["size"] = (2, 4)
-    with pytest.raises(ValueError, match="data.size") as error:
+    with pytest.raises(ValueError, match=r"data\.size") as error:
         check_same_config(tmp_path, ConfigDict(new), allow_change=False)
     assert "num_epochs" not in str(error.value)
     assert "raw_dir" not in str(error.value)
