@@ -1,10 +1,13 @@
 """Colour and cloth, drawn without any knowledge of what they are for.
 
-The one way to a look is `draw_look(seed, slot)`: the slot counts the things of a
-photo in an order of no meaning, and garments, accessories and the things in the
-background share the function. So no colour and no texture tells a category.
+The one way to a look is `draw_look`: its slot counts the things of a photo in an
+order of no meaning, and garments, accessories and the things in the background share
+the function. So no colour and no texture tells a category. What is worn usually
+stands out from wall, ground, skin and the clothes beside it, as on photos that people
+choose to show, whatever each of them is.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fashionjax.data.synthetic.geometry import sine
@@ -14,6 +17,8 @@ from fashionjax.data.synthetic.texture import FOLD, pattern_tiles
 Colour = tuple[int, int, int]
 
 _LOOK = 0x100C
+_TRIES = 4
+_APART = 120  # sum of the differences of red, green and blue
 _PLAIN = -1
 _PLAIN_TURN = (1.0, 0.0, 0.0, 1.0)
 # Muted cloth and paint colours; the rest of the draws fill the colour solid.
@@ -74,6 +79,24 @@ def draw_colour(stream: Stream) -> Colour:
     return _limited(red, green, blue)
 
 
+def _distinct_colour(stream: Stream, beside: Sequence[Colour]) -> Colour:
+    """Draws a colour apart from others, or the one of four tries that is most so."""
+    best, distance = draw_colour(stream), 0
+    if not beside:
+        return best
+    for attempt in range(_TRIES):
+        colour = draw_colour(stream) if attempt else best
+        nearest = min(
+            abs(colour[0] - r) + abs(colour[1] - g) + abs(colour[2] - b)
+            for r, g, b in beside
+        )
+        if nearest > distance:
+            best, distance = colour, nearest
+        if nearest >= _APART:
+            break
+    return best
+
+
 def shaded(colour: Colour, change: int) -> Colour:
     """Returns the colour with `change` added to each channel."""
     return _limited(colour[0] + change, colour[1] + change, colour[2] + change)
@@ -87,20 +110,22 @@ def _limited(red: int, green: int, blue: int) -> Colour:
     )
 
 
-def draw_look(seed: int, slot: int) -> Look:
+def draw_look(seed: int, slot: int, beside: Sequence[Colour] = ()) -> Look:
     """Draws a look from the seed of the photo and a running number.
 
     Args:
         seed: The photo's seed.
         slot: The running number of the thing in the photo.
+        beside: Colours of things that it should stand out from; it may still come
+            close to one of several.
 
     Returns:
         The look; the same for the same arguments.
     """
     stream = Stream(_LOOK, seed, slot)
-    base = draw_colour(stream)
+    base = _distinct_colour(stream, beside)
     tile = _PLAIN
-    if stream.chance(0.25):
+    if stream.chance(0.15):
         tile = stream.below(len(pattern_tiles()))
     if tile in (_PLAIN, 0, 1):  # plain, or a weave of one colour
         step = 6 + stream.below(14)

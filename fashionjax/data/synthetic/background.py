@@ -53,7 +53,7 @@ class Backdrop:
         floor = min(horizon, 1.0) * CANONICAL_HEIGHT
         kinds = (self._windows, self._tree, self._pole, self._car, self._blobs)
         kinds += (self._door, self._slab, self._slab)
-        for _ in range(stream.choice((1, 2, 3, 4, 5, 6, 7))):
+        for _ in range(stream.choice((1, 2, 3, 4, 5))):
             stream.choice(kinds)(floor)
 
     def _x(self) -> float:

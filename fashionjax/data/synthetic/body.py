@@ -153,7 +153,7 @@ def draw_body(seed: int, person: int, unit: float, top: complex, back: bool) -> 
         The body.
     """
     stream = Stream(_POSE, seed, person)
-    wide = stream.uniform(1.0, 1.3)
+    wide = stream.uniform(1.1, 1.35)
     turned = stream.uniform(0.84, 1.0)
     lean, sway = stream.uniform(-0.16, 0.16), stream.uniform(-0.14, 0.14)
     tilt = stream.uniform(-0.07, 0.07)
@@ -189,5 +189,5 @@ def draw_body(seed: int, person: int, unit: float, top: complex, back: bool) -> 
         ankles=ankles,
         behind=(left[2], right[2]),
         front_leg=stream.below(2),
-        limb=stream.uniform(0.92, 1.12),
+        limb=stream.uniform(1.0, 1.2),
     )

@@ -6,6 +6,8 @@ from fashionjax.data.synthetic.canvas import Canvas
 from fashionjax.data.synthetic.streams import Stream
 from fashionjax.data.synthetic.texture import FOLD, GRAIN, grain_tile, uneven_light
 
+_SHARP = 0.5  # a photo made this much smaller shows its edges within a pixel
+
 
 def _box_blur(image: np.ndarray, radius: int) -> np.ndarray:
     """Sums int32 [..., height, width] over squares of 2 * radius + 1, edges padded."""
@@ -19,6 +21,20 @@ def _box_blur(image: np.ndarray, radius: int) -> np.ndarray:
         else:
             image = total[..., width:, :] - total[..., :-width, :]
     return image
+
+
+def _join_edges(planes: np.ndarray, *, centre: int) -> np.ndarray:
+    """A [1 centre 1] blur along both axes; planes uint16 [3, height, width] < 4096."""
+    bits = np.uint16((centre + 2).bit_length() - 1)
+    soft = planes.copy()
+    soft[:, :, 1:-1] *= centre
+    soft[:, :, 1:-1] += planes[:, :, 2:] + planes[:, :, :-2]
+    soft[:, :, 1:-1] >>= bits
+    joined = soft.copy()
+    joined[:, 1:-1] *= centre
+    joined[:, 1:-1] += soft[:, 2:] + soft[:, :-2]
+    joined[:, 1:-1] >>= bits
+    return joined
 
 
 def _shade(canvas: Canvas, owner: np.ndarray, stream: Stream) -> np.ndarray:
@@ -65,14 +81,7 @@ def develop(canvas: Canvas, stream: Stream, first_figure: int) -> np.ndarray:
         haze = 70 + stream.below(120)
         blurred = (blurred * 3 + haze) >> 2
         np.copyto(planes, blurred.astype(np.uint16), where=owner < first_figure)
-    soft = planes.copy()  # a [1 2 1] blur joins the edges of the layers
-    soft[:, :, 1:-1] *= 2
-    soft[:, :, 1:-1] += planes[:, :, 2:] + planes[:, :, :-2]
-    soft[:, :, 1:-1] >>= 2
-    planes = soft.copy()
-    planes[:, 1:-1] *= 2
-    planes[:, 1:-1] += soft[:, 2:] + soft[:, :-2]
-    planes[:, 1:-1] >>= 2
+    planes = _join_edges(planes, centre=2 if canvas.scale[0] > _SHARP else 6)
     gains = [235 + stream.below(42) for _ in range(3)]
     lift = stream.below(14)
     image = planes.astype(np.int32)

@@ -169,7 +169,7 @@ def bag(painter: "Painter") -> None:
     body, unit, stream = painter.body, painter.body.unit, painter.stream
     side = _bag_side(painter)
     sign = 1.0 if side else -1.0
-    half = stream.uniform(0.35, 0.62) * unit
+    half = stream.uniform(0.45, 0.7) * unit
     high = half * stream.uniform(0.7, 1.2)
     shapes: list[Outline] = []
     if painter.outfit.bag == "hand":

@@ -255,8 +255,8 @@ def shoe(body: Body, side: int, boot: float) -> list[Outline]:
     """Outlines a shoe seen from the front, with a shaft `boot` heads high."""
     unit, ankle, knee = body.unit, body.ankles[side], body.knees[side]
     sign = 1.0 if side else -1.0
-    toe = ankle + complex(sign * 0.16, 0.4) * unit
-    foot = tube((ankle + 0.02j * unit, toe), [0.14 * unit, 0.17 * unit])
+    toe = ankle + complex(sign * 0.2, 0.42) * unit
+    foot = tube((ankle + 0.02j * unit, toe), [0.17 * unit, 0.21 * unit])
     if boot <= 0.0:
         return [foot]
     shin = ankle - knee

@@ -77,10 +77,13 @@ class Painter:
         self.stream = Stream(_TRAITS, seed, person)
         self._slot = 1000 * (person + 1)
         self._level = 8
+        self.skin_look = self._plain(SKIN_TONES)
+        # Wall and ground are a canvas's first nodes.
+        self._beside = [colours[0] for colours in canvas.palette[:2]]
+        self._beside.append(self.skin_look.colours[0])
         self.glove_look = self.new_look()
         self.bag_look = self.new_look()
         self.bag_node = -1
-        self.skin_look = self._plain(SKIN_TONES)
         self.hair_look = self._plain(HAIR_TONES)
         self.hair_style = self.stream.choice(HAIR_STYLES)
         self.skin = self.node(self.skin_look)
@@ -94,9 +97,9 @@ class Painter:
         return plain_look(self.seed, self._slot, (red, green, blue))
 
     def new_look(self) -> Look:
-        """Draws the look of the next thing; it depends on nothing but its number."""
+        """Draws the look of the next thing, apart from the figure's main colours."""
         self._slot += 1
-        return draw_look(self.seed, self._slot)
+        return draw_look(self.seed, self._slot, self._beside)
 
     def node(
         self, look: Look, category: int = -1, parent: int = -1, height: int = 8
@@ -143,6 +146,7 @@ class Painter:
         look = self.new_look()
         if cut is None:
             return look, -1
+        self._beside.append(look.colours[0])
         return look, self.node(look, cut.category, height=height)
 
     def _lining(self, node: int, look: Look) -> None:

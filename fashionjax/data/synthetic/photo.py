@@ -16,7 +16,7 @@ from fashionjax.data.synthetic.person import Painter
 from fashionjax.data.synthetic.streams import Stream
 
 _CAMERA = 0xCA3E
-_PASSER_BY = 0.1
+_PASSER_BY = 0.06
 MIN_SIDE = 64
 
 
@@ -109,9 +109,9 @@ def _framing(stream: Stream, outfit: Outfit) -> tuple[complex, float]:
     stays inside.
     """
     # Most street photographs centre the whole figure; the rest are nearer or farther.
-    unit, x = stream.uniform(35.5, 38.0), stream.uniform(90.0, 102.0)
-    y = stream.uniform(0.05, 0.3) * unit
-    if stream.chance(0.12):
+    unit, x = stream.uniform(34.8, 36.2), stream.uniform(91.0, 101.0)
+    y = stream.uniform(0.03, 0.15) * unit
+    if stream.chance(0.1):
         unit, x = stream.uniform(26.0, 48.0), stream.uniform(66.0, 126.0)
         y = stream.uniform(-0.25, 0.7) * unit
     if unit < 33.0:

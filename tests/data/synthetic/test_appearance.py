@@ -9,14 +9,28 @@ from fashionjax.data.synthetic.appearance import draw_look
 from fashionjax.data.synthetic.cuts import DRESS, JACKET, PANTS, SHOE, SKIRT, TOP
 
 
-def test_a_look_is_drawn_from_seed_and_slot_alone():
-    assert list(inspect.signature(draw_look).parameters) == ["seed", "slot"]
+def test_a_look_is_drawn_from_seed_slot_and_neighbours_alone():
+    assert list(inspect.signature(draw_look).parameters) == ["seed", "slot", "beside"]
     source = inspect.getsource(appearance)
     assert "category" not in source.split('"""', 2)[2].replace('"""', "")
     assert "cuts" not in source
     assert draw_look(5, 9) == draw_look(5, 9)
     assert draw_look(5, 9) != draw_look(5, 10)
     assert draw_look(5, 9) != draw_look(6, 9)
+
+
+def test_a_look_stands_out_from_its_neighbours():
+    beside = [(20, 20, 20), (200, 200, 200)]
+    near = {True: 0, False: 0}
+    for slot in range(200):
+        for apart in near:
+            colour = draw_look(3, slot, beside if apart else ()).colours[0]
+            near[apart] += any(
+                sum(abs(c - o) for c, o in zip(colour, other, strict=True)) < 120
+                for other in beside
+            )
+    assert near[False] > 60
+    assert near[True] < 10
 
 
 def test_colours_stay_within_bytes():

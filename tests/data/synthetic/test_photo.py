@@ -9,16 +9,16 @@ from fashionjax.data.synthetic.photo import has_passer_by
 MAIN = range(13)
 PARTS = range(27, 46)
 GOLDEN = {
-    (0, (288, 192)): "6e17e2354e2335eef90a7feb79a465178d44de31f5ac102d5ad02526eb92e3c9",
-    (1, (128, 96)): "6874f216f81ac4c9abb023f864aede24e4c019a0008a33abbdbc1f9c97efe08c",
+    (0, (288, 192)): "15b6829d01282cb6024b9e23381ef18cce795d42ad2a4f21084c87335cca0b94",
+    (1, (128, 96)): "38581f837174de87e426794751f62a683446b731a0bc8565c958a97209a299f9",
     (
         170,
         (144, 96),
-    ): "31bbe5e20b0459634407a830d2bc040ca5e989ad1ad958791d21417a0f54920d",
+    ): "b8f54b4b73549cc9ad4959f41c966fbcf6594ddbd2038d227be0bcb3d3b2f777",
     (
         8589934597,
         (96, 128),
-    ): "6c0f7fbb1ef80af39da3fee7ad0f1e6201df9f32170e5584ee592369af396929",
+    ): "c265ff56b29c3764914080d905bfce5ccaa9ff6bda31cdd1cf795dbe8860046f",
 }
 
 
