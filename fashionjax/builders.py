@@ -76,6 +76,7 @@ LABEL_MAPS: Mapping[str, LabelMap] = {
     "imaterialist_9": label_maps.IMATERIALIST_9,
     "ccp_59": label_maps.CCP_59,
     "ccp_4": label_maps.CCP_4,
+    "ccp_4_bare": label_maps.CCP_4_BARE,
 }
 
 

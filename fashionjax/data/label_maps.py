@@ -129,10 +129,6 @@ class LabelMap:
                 label[masks[i].astype(bool)] = target
         return label
 
-    def drops(self, category_ids: Iterable[int]) -> bool:
-        """Whether an image that contains these source ids is to be left out."""
-        return not self.dropped.isdisjoint(int(i) for i in category_ids)
-
     def _unknown(self, ids: list[int]) -> ValueError:
         return ValueError(
             f"label map {self.name!r} does not know the id(s) {ids}; "

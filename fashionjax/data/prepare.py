@@ -8,11 +8,11 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow_datasets as tfds
-from absl import logging
 
 from fashionjax.data.datasets import ccp
 
@@ -82,15 +82,18 @@ def prepare(
     root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
     raw = None if raw_dir is None else pathlib.Path(raw_dir).expanduser().absolute()
     directory = root / name / scheme / ccp.VERSION
-    (root / name).mkdir(parents=True, exist_ok=True)
-    with _locked(root / name / "lock"):
-        found = directory.is_dir() and not overwrite
-        if found:
-            _check_same_files(directory, raw)
-        else:
-            raw = ccp.find_raw(raw or ccp.download(root / "downloads"))
-            _build(root, raw, scheme)
-        info = json.loads((directory / "dataset_info.json").read_text())
+    found = directory.is_dir() and not overwrite
+    if not found:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        with _locked(root / name / "lock"):
+            # Another process may have prepared it while this one waited.
+            found = directory.is_dir() and not overwrite
+            if not found:
+                source = ccp.find_raw(raw or ccp.download(root / "downloads"))
+                _build(root, source, scheme)
+    if found:
+        _check_same_files(directory, raw)
+    info = json.loads((directory / "dataset_info.json").read_text())
     counts = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
     return Prepared(root, directory, counts, _raw_of(directory), not found)
 
@@ -113,7 +116,7 @@ def _check_same_files(directory: pathlib.Path, raw: pathlib.Path | None) -> None
     if raw is None:
         return
     if not raw.exists():
-        logging.warning("%s is gone; %s is used as it is", raw, directory)
+        print(f"{raw} is gone; {directory} is used as it is", file=sys.stderr)
         return
     then, now = _raw_of(directory), ccp.fingerprint(raw)
     if then != now:
@@ -140,7 +143,7 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            logging.warning("another process prepares this dataset; waiting for it")
+            print("Another process prepares this dataset; waiting …", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -108,9 +108,9 @@ def test_another_size_shows_the_same_scene(seed):
     assert np.abs(mean - small.image).mean() < 16.0
 
 
-def test_passers_by_come_in_a_tenth_of_the_photos_without_annotations(monkeypatch):
+def test_passers_by_come_now_and_then_without_annotations(monkeypatch):
     seeds = [seed for seed in range(1000) if has_passer_by(seed)]
-    assert 70 < len(seeds) < 130
+    assert 40 < len(seeds) < 80
     seen = 0
     for seed in seeds[:12]:
         crowded = render_photo(seed, (96, 64))
