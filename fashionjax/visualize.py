@@ -1,4 +1,4 @@
-"""Label maps as pictures: colours, overlays, palette PNGs and legends.
+"""Label maps as pictures: colours, overlays and palette PNGs.
 
 NumPy and Pillow only, so that prediction and the report can use it on any machine.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Integer, UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 
@@ -147,57 +147,3 @@ def palette_png(
     picture = Image.fromarray(_check_label(label, len(palette)), mode="L")
     picture.putpalette(_lookup_table(palette).tobytes())
     picture.save(path, format="PNG", optimize=True)
-
-
-def legend(
-    class_names: Sequence[str],
-    palette: Palette,
-    shown: Sequence[int] | None = None,
-    *,
-    width: int = 480,
-    font_size: int = 14,
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws colour chips with class names, in as many rows as the width asks for.
-
-    Args:
-        class_names: Name per class id.
-        palette: RGB per class.
-        shown: Class ids to show, in this order; 255 reads "no label". None: all.
-        width: Width of the picture in pixels; a single longer entry is cut off.
-        font_size: Height of the letters in pixels.
-
-    Returns:
-        RGB 0..255 on white.
-
-    Raises:
-        ValueError: If an id has no name or no colour.
-    """
-    ids = range(len(class_names)) if shown is None else shown
-    known = min(len(class_names), len(palette))
-    ids = [int(i) for i in _check_label(np.asarray([list(ids)], int), known)[0]]
-    names = [*class_names[:known]] + ["no label"] * (256 - known)
-    colors = _lookup_table(palette)
-    font = ImageFont.load_default(font_size)
-    chip, gap, row_height = font_size, font_size // 2, round(1.8 * font_size)
-
-    places, x, y = [], gap, 0
-    for class_id in ids:
-        entry = chip + gap + round(font.getlength(names[class_id])) + 2 * gap
-        if x > gap and x + entry > width:
-            x, y = gap, y + row_height
-        places.append((class_id, x, y))
-        x += entry
-
-    picture = Image.new("RGB", (width, y + row_height), "white")
-    draw = ImageDraw.Draw(picture)
-    for class_id, x, y in places:
-        top = y + (row_height - chip) // 2
-        draw.rounded_rectangle(
-            (x, top, x + chip, top + chip),
-            radius=3,
-            fill=tuple(int(value) for value in colors[class_id]),
-            outline=(161, 161, 170),
-        )
-        place = (x + chip + gap, y + row_height // 2)
-        draw.text(place, names[class_id], fill=(39, 39, 42), font=font, anchor="lm")
-    return np.array(picture)

@@ -7,7 +7,6 @@ from PIL import Image
 from fashionjax.visualize import (
     IGNORE_COLOR,
     colorize,
-    legend,
     overlay,
     palette_png,
 )
@@ -83,18 +82,3 @@ def test_palette_png_keeps_the_ids_of_a_map_with_few_classes(tmp_path):
     palette_png(tmp_path / "label.png", label, PALETTE)
     with Image.open(tmp_path / "label.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), label)
-
-
-def test_legend_shows_only_the_named_classes_and_wraps():
-    names = ("background", "dress", "trousers and leggings")
-    some = legend(names, PALETTE, [1], width=400)
-    every = legend(names, PALETTE, width=120)
-    assert (some.reshape(-1, 3) == PALETTE[1]).all(1).any()
-    assert not (some.reshape(-1, 3) == PALETTE[2]).all(1).any()
-    assert every.shape[0] == 3 * some.shape[0]
-    assert every.shape[1] == 120
-
-
-def test_legend_refuses_an_id_without_a_name():
-    with pytest.raises(ValueError, match="class id 7"):
-        legend(("a", "b", "c"), PALETTE, [7])

@@ -19,6 +19,7 @@ MAX_RAW_POINTS = 60
 """From this many points on, a smoothed curve is drawn over the measured ones."""
 
 VALIDATION_METRICS = {
+    "pooled_iou_excl_bg": "pooled IoU without background",
     "mean_iou": "mean IoU",
     "mask_iou": "foreground IoU",
     "pixel_accuracy": "pixel accuracy",
@@ -170,7 +171,7 @@ def _label_axes(axes: Axes, chart: Chart, theme: Theme) -> None:
 
 
 def _loss_chart(records: Sequence[MetricRecord]) -> Chart:
-    """The total, then the terms if there are several, then the validation loss."""
+    """The total, then the terms if there are several."""
     train = [record for record in records if record.split == "train"]
     terms = list(dict.fromkeys(t for r in train for t in loss_terms(r.metrics)))
     total = "total" if len(terms) > 1 else "training loss"
@@ -181,7 +182,6 @@ def _loss_chart(records: Sequence[MetricRecord]) -> Chart:
         Curve(title, *series(records, "train", name), noisy=True)
         for title, name in lines.items()
     ]
-    curves.append(Curve("validation", *series(records, "val", "loss"), sparse=True))
     drawable = tuple(curve for curve in curves if curve.is_drawable)
     values = [v for c in drawable for v in c.values if math.isfinite(v)]
     wide = bool(values) and min(values) > 0 and max(values) / min(values) > 50
@@ -189,18 +189,26 @@ def _loss_chart(records: Sequence[MetricRecord]) -> Chart:
     return Chart("loss", "Loss", unit, drawable, log=wide)
 
 
-def make_charts(records: Sequence[MetricRecord]) -> list[Chart]:
+def make_charts(
+    records: Sequence[MetricRecord], best_metric: str | None = None
+) -> list[Chart]:
     """Chooses what to draw from the metrics of a run.
 
     Args:
         records: The lines of `metrics.jsonl`.
+        best_metric: The validation metric whose largest value is pointed out.
 
     Returns:
         The charts that have something to show; none for a run without metrics.
     """
     validation = tuple(
-        Curve(title, *series(records, "val", name), sparse=True, mark_best=not i)
-        for i, (name, title) in enumerate(VALIDATION_METRICS.items())
+        Curve(
+            title,
+            *series(records, "val", name),
+            sparse=True,
+            mark_best=name == best_metric,
+        )
+        for name, title in VALIDATION_METRICS.items()
     )
     rate_names = {
         name: None

@@ -40,7 +40,7 @@ HEADLINES = {
 """Metrics at the top of the page: title and meaning."""
 
 
-def write_report(
+def write_report(  # noqa: PLR0913 (keywords of independent meaning)
     workdir: str | os.PathLike[str],
     *,
     title: str,
@@ -50,6 +50,7 @@ def write_report(
     evaluation: Evaluation,
     panels: Sequence[Panel],
     commands: Mapping[str, str] | None = None,
+    best_metric: str | None = None,
 ) -> Path:
     """Writes `report/index.html` and its PNGs.
 
@@ -65,6 +66,7 @@ def write_report(
         evaluation: The evaluation to show.
         panels: Examples.
         commands: Commands to show, by what they do.
+        best_metric: The metric that the evaluated checkpoint was chosen by.
 
     Returns:
         The page, written after all of its pictures.
@@ -83,7 +85,7 @@ def write_report(
     page.unlink(missing_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
-    charts = make_charts(read_metrics(Path(workdir) / "metrics.jsonl"))
+    charts = make_charts(read_metrics(Path(workdir) / "metrics.jsonl"), best_metric)
     for chart in charts:
         draw_chart(folder, chart)
     draw_confusion(folder, evaluation.confusion, class_names)

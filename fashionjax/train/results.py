@@ -53,6 +53,7 @@ def write_results(run: "Run", variables: Mapping[str, Any], result: Evaluation) 
             run.config.num_panels,
         ),
         commands=_commands(run.config),
+        best_metric=run.config.best_metric,
     )
     print_line(f"Report: {path}")
 

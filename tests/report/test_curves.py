@@ -35,6 +35,14 @@ def test_only_what_was_logged_is_drawn():
     assert _names(charts) == ["loss", "validation", "learning-rate"]
 
 
+def test_the_metric_that_chose_the_checkpoint_is_marked():
+    metrics = {"mean_iou": 0.5, "pooled_iou_excl_bg": 0.4}
+    records = [MetricRecord(1, None, "val", metrics)]
+    (chart,) = make_charts(records, best_metric="pooled_iou_excl_bg")
+    marked = [curve.name for curve in chart.curves if curve.mark_best]
+    assert marked == ["pooled IoU without background"]
+
+
 def test_the_terms_of_the_loss_get_curves_when_there_are_several():
     one = make_charts([_train(1, loss=1.0, cross_entropy=1.0, grad_norm=3.0)])[0]
     assert [curve.name for curve in one.curves] == ["training loss"]

@@ -65,6 +65,7 @@ def run(tmp_path):
             "document_run": "--config=configs/unet_ext.py:imaterialist2019",
             "batch_size": 16,
             "num_panels": 3,
+            "best_metric": "mean_iou",
             "data": {"image_size": (4, 6)},
             "model": {
                 "name": "multitask_unet",
