@@ -22,7 +22,9 @@ _WORKDIR = flags.DEFINE_string(
 )
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "eval", "predict"], "What to do.")
 _ALLOW = flags.DEFINE_bool(
-    "allow_config_change", False, "Resume although the configuration changed."
+    "allow_config_change",
+    False,
+    "Go on although the configuration changed.",
 )
 _SPLIT = flags.DEFINE_enum(
     "split", "test", ["train", "val", "test"], "eval: the split to evaluate."
@@ -72,8 +74,10 @@ def main(argv: Sequence[str]) -> int:
     if _MODE.value == "predict":
         return _predict(workdir)
     from fashionjax.train import loop
+    from fashionjax.train.run_config import check_same_config
 
     if _MODE.value == "eval":
+        check_same_config(workdir, config, allow_change=_ALLOW.value)
         run = loop.open_run(config, workdir)
         with run.open_checkpoints(read_only=True) as checkpoints:
             loop.evaluate_checkpoint(run, checkpoints, _SPLIT.value)
@@ -82,10 +86,22 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _parse(argv: Sequence[str]) -> list[str]:
+    """Parses the flags; every mistake in them ends the program with one line."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, AttributeError, KeyError) as error:
+        if isinstance(error, flags.Error):
+            # ml_collections puts a whole traceback before a config file's own words.
+            sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
+        said = str(error).strip("\"'").replace("\\'", "'").replace("\\n", ". ")
+        sys.exit(f"error: the configuration has no key {said}")
+
+
 def _run() -> None:
     flags.mark_flag_as_required("config")
     try:
-        app.run(main)
+        app.run(main, flags_parser=_parse)
     except (ValueError, OSError) as error:
         if _TRACEBACK.value:
             raise

@@ -276,7 +276,18 @@ def predict_files(
     Yields:
         A record for each photo: "file", "classes" and "pixel_shares" by class, or
         "file" and "error" where it cannot be read.
+
+    Raises:
+        ValueError: If a result would overwrite one of the photos.
     """
+    photos = {file.resolve() for file in files}
+    for file in files:
+        for result in (f"{file.stem}.png", f"{file.stem}_overlay.jpg"):
+            if (out / result).resolve() in photos:
+                raise ValueError(
+                    f"the result {out / result} would overwrite a photo; choose"
+                    " another folder to write to"
+                )
     out.mkdir(parents=True, exist_ok=True)
     with (out / "predictions.jsonl").open("w") as records:
         for start in range(0, len(files), chunk_size):
@@ -291,13 +302,13 @@ def predict_files(
 def _predict_chunk(
     predictor: Predictor, files: Sequence[Path], out: Path
 ) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = []
+    records: dict[Path, dict[str, Any]] = {}
     photos: dict[Path, np.ndarray] = {}
     for file in files:
         try:
             photos[file] = decode_image(file.read_bytes(), name=str(file))
         except (OSError, ValueError) as error:
-            records.append({"file": str(file), "error": str(error)})
+            records[file] = {"file": str(file), "error": str(error)}
     labels = predictor.label_maps(list(photos.values()))
     for (file, photo), label in zip(photos.items(), labels, strict=True):
         visualize.palette_png(out / f"{file.stem}.png", label, predictor.palette)
@@ -308,13 +319,9 @@ def _predict_chunk(
             predictor.class_names[i]: round(float(counts[i] / label.size), 6)
             for i in np.flatnonzero(counts)
         }
-        records.append(
-            {
-                "file": str(file),
-                "classes": [
-                    n for n in shares if n != predictor.class_names[BACKGROUND]
-                ],
-                "pixel_shares": shares,
-            }
-        )
-    return records
+        records[file] = {
+            "file": str(file),
+            "classes": [n for n in shares if n != predictor.class_names[BACKGROUND]],
+            "pixel_shares": shares,
+        }
+    return [records[file] for file in files]

@@ -51,13 +51,8 @@ def _take_a_step(config):
     return float(metrics["loss"]), jax.tree.leaves(moved["encoder"])
 
 
-@pytest.mark.parametrize(
-    "dataset",
-    [
-        d if d == "synthetic_full" else pytest.param(d, marks=pytest.mark.slow)
-        for d in UNET_EXT
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dataset", UNET_EXT)
 def test_config_builds_and_takes_one_step_at_reduced_width(dataset):
     loss, moved = _take_a_step(shrink(load_config("unet_ext", dataset)))
     assert np.isfinite(loss)

@@ -101,17 +101,26 @@ def test_predictions_come_at_the_size_of_each_photo(finished, tmp_path):
 
 def test_a_prior_keeps_classes_out(finished):
     workdir, _ = finished
-    photo = np.random.RandomState(0).randint(0, 256, (64, 64, 3)).astype(np.uint8)
-    free = Predictor(workdir, batch_size=1)(photo)
-    present = tuple(
-        n for i, n in enumerate(Predictor(workdir).class_names) if i in np.unique(free)
-    )
-    absent = tuple(n for n in present if n != "background")
-    if not absent:
-        absent = ("dress",)
-    label = Predictor(workdir, prior=ClassPrior(absent=absent), batch_size=1)(photo)
-    names = Predictor(workdir).class_names
-    assert not set(absent) & {names[i] for i in np.unique(label)}
+    predictor = Predictor(workdir, prior=ClassPrior(absent=("dress",)))
+    dress = predictor.class_names.index("dress")
+    probs = np.full((4, 4, 9), 0.01, np.float32)
+    probs[..., dress], probs[..., 1] = 0.7, 0.2
+    predictor._probs = lambda _: probs[None]
+    photo = np.zeros((8, 8, 3), np.uint8)
+    assert np.all(predictor(photo) == 1)
+    free = Predictor(workdir)
+    free._probs = predictor._probs
+    assert np.all(free(photo) == dress)
+
+
+def test_results_never_overwrite_photos(finished, tmp_path):
+    workdir, _ = finished
+    photo = tmp_path / "a.png"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(photo)
+    before = photo.read_bytes()
+    with pytest.raises(ValueError, match="would overwrite a photo"):
+        list(predict_files(Predictor(workdir), [photo], tmp_path))
+    assert photo.read_bytes() == before
 
 
 @pytest.mark.parametrize(
