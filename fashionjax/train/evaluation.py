@@ -47,8 +47,17 @@ class Evaluation:
                 k: v if np.isfinite(v) else None for k, v in self.metrics.items()
             },
         }
-        (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n")
+        # Last and at once: where it is, the result is whole.
+        part = folder / "metrics.json.part"
+        part.write_text(json.dumps(record, indent=2) + "\n")
+        part.replace(folder / "metrics.json")
         return folder
+
+
+def saved_step(workdir: Path, split: str) -> int | None:
+    """Returns the step of the result that `Evaluation.save` left, if there is one."""
+    path = workdir / f"eval-{split}" / "metrics.json"
+    return json.loads(path.read_text())["step"] if path.is_file() else None
 
 
 def evaluate(

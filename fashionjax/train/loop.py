@@ -5,6 +5,7 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from fashionjax.data import pipeline
 from fashionjax.data.dataset import Dataset
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
-from fashionjax.train.evaluation import Evaluation, evaluate
+from fashionjax.train.evaluation import Evaluation, evaluate, saved_step
 from fashionjax.train.progress import Progress, print_line
 from fashionjax.train.results import write_results
 from fashionjax.train.run_config import check_same_config
 from fashionjax.train.sharding import check_batch_size, make_mesh, put_batch
 from fashionjax.train.state import TrainState, abstract_state, init_state
-from fashionjax.train.step import make_eval_step, make_train_step
+from fashionjax.train.step import EvalStep, make_eval_step, make_train_step
 from fashionjax.writers import MetricWriter, open_writers
 
 
@@ -67,6 +68,13 @@ class Run:
             mesh=self.mesh,
         )
 
+    @functools.cached_property
+    def eval_step(self) -> EvalStep:
+        """The evaluation of a batch, compiled once for all evaluations of the run."""
+        return make_eval_step(
+            self.experiment.model, self.experiment.prepare, mesh=self.mesh
+        )
+
     def open_checkpoints(self, *, read_only: bool = False) -> Checkpoints:
         """Opens the run's checkpoints."""
         return Checkpoints(
@@ -97,7 +105,7 @@ def train_and_evaluate(
     run = open_run(config, workdir)
     with run.open_checkpoints() as checkpoints:
         start_step = checkpoints.latest_step or 0
-        if start_step >= run.num_steps and (workdir / "report/index.html").is_file():
+        if start_step >= run.num_steps and _is_reported(run, checkpoints):
             print_line(
                 f"This run is finished: {start_step} steps. Its report is"
                 f" {workdir}/report/index.html; train again in another --workdir, or"
@@ -184,7 +192,6 @@ def train(
         experiment.prepare,
         mesh=run.mesh,
     )
-    eval_step = make_eval_step(experiment.model, experiment.prepare, mesh=run.mesh)
     eval_every = max(1, round(float(config.eval_every_epochs) * run.steps_per_epoch))
     key = jax.random.key(config.seed + 1)
     progress = Progress(
@@ -220,7 +227,7 @@ def train(
         if step % eval_every == 0 or step == run.num_steps:
             with progress.pause():
                 variables = {"params": state.params, "batch_stats": state.batch_stats}
-                result = _evaluate(run, eval_step, variables, step, "val")
+                result = _evaluate(run, variables, step, "val")
                 _print_result(result)
                 if writers is not None:
                     writers.write(step, "val", result.metrics, progress.epoch(step))
@@ -250,15 +257,20 @@ def evaluate_checkpoint(run: Run, checkpoints: Checkpoints, split: str) -> Evalu
     variables = checkpoints.restore_variables(
         step, {"params": abstract.params, "batch_stats": abstract.batch_stats}
     )
-    eval_step = make_eval_step(
-        run.experiment.model, run.experiment.prepare, mesh=run.mesh
-    )
-    result = _evaluate(run, eval_step, variables, step, split)
+    result = _evaluate(run, variables, step, split)
     _print_result(result)
     if jax.process_index() == 0:
         result.save(run.workdir)
         write_results(run, variables, result)
     return result
+
+
+def _is_reported(run: Run, checkpoints: Checkpoints) -> bool:
+    """Whether the report and the result on `test` are those of the best checkpoint."""
+    return (
+        saved_step(run.workdir, "test") == checkpoints.best_step
+        and (run.workdir / "report/index.html").is_file()
+    )
 
 
 def _train_batches(run: Run, start_step: int) -> Iterator[dict[str, np.ndarray]]:
@@ -274,21 +286,23 @@ def _train_batches(run: Run, start_step: int) -> Iterator[dict[str, np.ndarray]]
             process_count=jax.process_count(),
             num_threads=data.num_threads,
             num_workers=data.num_workers,
+            num_classes=run.experiment.label_map.num_classes,
         )
     )
 
 
 def _evaluate(
-    run: Run, eval_step: Any, variables: Mapping[str, Any], step: int, split: str
+    run: Run, variables: Mapping[str, Any], step: int, split: str
 ) -> Evaluation:
     batches = pipeline.eval_batches(
         run.dataset.sources[split],
         batch_size=run.config.eval_batch_size,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
+        num_classes=run.experiment.label_map.num_classes,
     )
     return evaluate(
-        eval_step,
+        run.eval_step,
         variables["params"],
         variables["batch_stats"],
         batches,

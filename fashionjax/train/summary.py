@@ -329,23 +329,19 @@ def _plain(value: Any) -> Any:
 
 
 def write_run_config(
-    workdir: str | os.PathLike[str],
-    config: Mapping[str, Any],
-    extra: Mapping[str, Any] | None = None,
+    workdir: str | os.PathLike[str], config: Mapping[str, Any]
 ) -> Path:
     """Writes `config.json`: what one needs to know to run it again.
 
     Args:
         workdir: Folder of the run; created.
         config: The resolved configuration, nested.
-        extra: More top-level entries, such as the command.
 
     Returns:
         The file, with `config`, `versions`, `git_revision` (null outside a checkout),
-        `devices`, `process_count` and the extra entries.
+        `devices` and `process_count`.
 
     Raises:
-        ValueError: If an extra entry would replace one of those.
         OSError: If the file cannot be written.
     """
     record = {
@@ -355,12 +351,9 @@ def write_run_config(
         "devices": devices(),
         "process_count": jax.process_count(),
     }
-    taken = sorted(record.keys() & (extra or {}).keys())
-    if taken:
-        raise ValueError(f"extra entries {taken} would replace those of config.json")
     path = Path(workdir) / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_plain({**record, **(extra or {})}), indent=2, ensure_ascii=False)
+    text = json.dumps(_plain(record), indent=2, ensure_ascii=False)
     unfinished = path.with_name("config.json.unfinished")
     unfinished.write_text(text + "\n", encoding="utf-8")
     unfinished.replace(path)

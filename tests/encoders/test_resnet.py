@@ -7,8 +7,9 @@ from fashionjax.encoders import ResNet
 def test_feature_maps_come_finest_first_at_the_promised_reductions():
     encoder = ResNet((1, 1, 1, 1), features=4)
     image = jnp.zeros((2, 64, 96, 3))
-    variables = encoder.init(jax.random.key(0), image, train=False)
-    maps = encoder.apply(variables, image, train=False)
+    maps, _ = jax.eval_shape(
+        lambda: encoder.init_with_output(jax.random.key(0), image, train=False)
+    )
     assert encoder.reductions == (2, 4, 8, 16, 32)
     assert [m.shape for m in maps] == [
         (2, 64 // r, 96 // r, c)
