@@ -111,7 +111,7 @@ def _synthetic(config: ConfigDict) -> None:
     """What two CPU cores train within twelve minutes, from scratch."""
     _synthetic_full(config)
     _slim(config)
-    config.data.num_examples = ConfigDict({"train": 11_000, "val": 200, "test": 300})
+    config.data.num_examples = ConfigDict({"train": 12_500, "val": 200, "test": 300})
     config.data.image_size = (96, 64)
     config.model.encoder_features = 24
     # With 40 injected channels, the full-size layers are half of the arithmetic.

@@ -14,6 +14,8 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from fashionjax.huge_pages import restart_with_huge_pages
+
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "configs/NAME.py[:DATASET]; any key: --config.KEY=VALUE."
 )
@@ -109,4 +111,5 @@ def _run() -> None:
 
 
 if __name__ == "__main__":
+    restart_with_huge_pages()
     _run()
