@@ -38,6 +38,8 @@ def _document() -> ConfigDict:
     config = ConfigDict()
     config.document = "Extended U-Net, iMaterialist 2019, 20 epochs at 288×192"
     config.document_run = "--config=configs/unet_ext.py:imaterialist2019"
+    # What a run under any other name is, in its first line.
+    config.scale = "the document's size on other data"
     config.seed = 0
 
     config.data = ConfigDict()
@@ -151,6 +153,7 @@ def _slim_photos(config: ConfigDict, label_map: str) -> None:
 
 def _slim(config: ConfigDict) -> None:
     """A quarter of the encoder's and of the slim decoder's arithmetic."""
+    config.scale = "reduced preset"
     config.model.encoder_features = 32
     config.model.decoder_features = (128, 64, 32, 16)
     config.model.branch_features = 128

@@ -263,12 +263,7 @@ def dataset_text(
     """
     height, width = config.data.image_size
     is_document_run = config.document_run.endswith(f":{config.dataset}")
-    if is_document_run:
-        scale = "the document's run"
-    elif config.dataset.endswith("_full"):
-        scale = "the document's size on other data"
-    else:
-        scale = "reduced preset"
+    scale = "the document's run" if is_document_run else config.scale
     text = (
         f"Training on `{config.dataset}` ({scale}, {num_examples['train']:,} images,"
         f" {height}×{width}, {num_steps:,} steps)."

@@ -106,6 +106,19 @@ def test_the_documents_run_has_the_documents_hyper_parameters():
     assert config.model.pretrained == "torchvision/resnet34"
 
 
+@pytest.mark.parametrize(
+    ("dataset", "scale"),
+    [
+        ("synthetic", "reduced preset"),
+        ("ccp4", "reduced preset"),
+        ("synthetic_full", "the document's size on other data"),
+        ("ccp_full", "the document's size on other data"),
+    ],
+)
+def test_a_config_says_how_large_it_is(dataset, scale):
+    assert load_config("unet_ext", dataset).scale == scale
+
+
 def test_pretrained_weights_that_cannot_be_had_stop_the_run():
     config = load_config("unet_ext", "imaterialist2019")
     with pytest.raises(ValueError, match=r"--config\.model\.pretrained=none"):

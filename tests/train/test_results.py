@@ -62,6 +62,7 @@ def run(tmp_path):
         {
             "dataset": "ccp4",
             "document": "Extended U-Net",
+            "scale": "reduced preset",
             "document_run": "--config=configs/unet_ext.py:imaterialist2019",
             "batch_size": 16,
             "num_panels": 3,
