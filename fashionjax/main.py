@@ -76,11 +76,12 @@ def main(argv: Sequence[str]) -> int:
     if _MODE.value == "predict":
         return _predict(workdir)
     from fashionjax.train import loop
+    from fashionjax.train.run import open_run
     from fashionjax.train.run_config import check_same_config
 
     if _MODE.value == "eval":
         check_same_config(workdir, config, allow_change=_ALLOW.value)
-        run = loop.open_run(config, workdir)
+        run = open_run(config, workdir)
         with run.open_checkpoints(read_only=True) as checkpoints:
             loop.evaluate_checkpoint(run, checkpoints, _SPLIT.value)
     else:

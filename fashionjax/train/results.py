@@ -6,28 +6,25 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from fashionjax.builders import Experiment
 from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.dataset import Source
 from fashionjax.report import Panel, write_report
 from fashionjax.train import summary
 from fashionjax.train.evaluation import Evaluation
 from fashionjax.train.progress import print_line
+from fashionjax.train.run import Run
 from fashionjax.train.step import predict
 
-if TYPE_CHECKING:
-    # The loop imports this module.
-    from fashionjax.builders import Experiment
-    from fashionjax.train.loop import Run
 
-
-def write_results(run: "Run", variables: Mapping[str, Any], result: Evaluation) -> None:
+def write_results(run: Run, variables: Mapping[str, Any], result: Evaluation) -> None:
     """Writes the report of an evaluated checkpoint and prints where it is.
 
     Args:
@@ -59,7 +56,7 @@ def write_results(run: "Run", variables: Mapping[str, Any], result: Evaluation) 
 
 
 def run_facts(
-    run: "Run", variables: Mapping[str, Any], result: Evaluation
+    run: Run, variables: Mapping[str, Any], result: Evaluation
 ) -> dict[str, str]:
     """Lists what the run was, for somebody who sees nothing but the report.
 
@@ -93,7 +90,7 @@ def run_facts(
 
 
 def make_panels(
-    experiment: "Experiment",
+    experiment: Experiment,
     variables: Mapping[str, Any],
     source: Source,
     num_panels: int,

@@ -11,10 +11,11 @@ from PIL import Image
 
 from fashionjax.predict import ClassPrior, Predictor, find_images, predict_files
 from fashionjax.train import loop
+from fashionjax.train.run import open_run
 
 
 def _final_state(config, workdir):
-    run = loop.open_run(config, workdir)
+    run = open_run(config, workdir)
     with run.open_checkpoints(read_only=True) as checkpoints:
         step = checkpoints.latest_step
         return step, jax.device_get(checkpoints.restore(step, run.abstract_state))

@@ -1,7 +1,5 @@
 """Accessories and the face."""
 
-from typing import TYPE_CHECKING
-
 from fashionjax.data.synthetic import garments
 from fashionjax.data.synthetic.appearance import plain_look, shaded
 from fashionjax.data.synthetic.cuts import (
@@ -27,12 +25,10 @@ from fashionjax.data.synthetic.geometry import (
     smooth,
     tube,
 )
-
-if TYPE_CHECKING:
-    from fashionjax.data.synthetic.person import Painter
+from fashionjax.data.synthetic.painter import Painter
 
 
-def face(painter: "Painter") -> None:
+def face(painter: Painter) -> None:
     """Paints eyes, brows, nose and mouth in tones of the skin and the hair."""
     head, unit = painter.body.head, painter.body.unit
     skin = painter.skin_look.colours[0]
@@ -58,7 +54,7 @@ def face(painter: "Painter") -> None:
     painter.canvas.paint([nose], painter.skin, painter.skin_look, 0, 18)
 
 
-def umbrella(painter: "Painter") -> None:
+def umbrella(painter: Painter) -> None:
     """Paints an open umbrella behind the head."""
     if UMBRELLA not in painter.outfit.extras:
         return
@@ -87,7 +83,7 @@ def umbrella(painter: "Painter") -> None:
     painter.canvas.paint([canopy, pole], node, look, 1)
 
 
-def belt(painter: "Painter") -> None:
+def belt(painter: Painter) -> None:
     """Paints a belt and its buckle."""
     extras, body = painter.outfit.extras, painter.body
     if BELT not in extras:
@@ -110,7 +106,7 @@ def belt(painter: "Painter") -> None:
         painter.canvas.paint([square], buckle, own)
 
 
-def tie(painter: "Painter") -> None:
+def tie(painter: Painter) -> None:
     """Paints a tie."""
     if TIE not in painter.outfit.extras:
         return
@@ -123,7 +119,7 @@ def tie(painter: "Painter") -> None:
     painter.canvas.paint([knot, blade], node, look)
 
 
-def scarf(painter: "Painter") -> None:
+def scarf(painter: Painter) -> None:
     """Paints a scarf around the neck with its ends hanging down."""
     if SCARF not in painter.outfit.extras:
         return
@@ -138,11 +134,11 @@ def scarf(painter: "Painter") -> None:
     painter.canvas.paint([wrap, hanging], node, look, 1)
 
 
-def _bag_side(painter: "Painter") -> int:
+def _bag_side(painter: Painter) -> int:
     return painter.body.front_leg
 
 
-def carried_strap(painter: "Painter") -> None:
+def carried_strap(painter: Painter) -> None:
     """Makes the bag and paints its strap, which lies under the arms."""
     if BAG not in painter.outfit.extras:
         return
@@ -162,7 +158,7 @@ def carried_strap(painter: "Painter") -> None:
     painter.canvas.paint([strap], painter.bag_node, painter.bag_look)
 
 
-def bag(painter: "Painter") -> None:
+def bag(painter: Painter) -> None:
     """Paints the bag itself, in a hand or at the hip."""
     if BAG not in painter.outfit.extras:
         return
@@ -193,7 +189,7 @@ def bag(painter: "Painter") -> None:
     painter.canvas.paint([flap], painter.bag_node, look, 0, 30, painter.bag_node)
 
 
-def watch(painter: "Painter") -> None:
+def watch(painter: Painter) -> None:
     """Paints a watch on the right wrist of the photo."""
     body, unit = painter.body, painter.body.unit
     look = painter.new_look()
@@ -203,7 +199,7 @@ def watch(painter: "Painter") -> None:
     painter.canvas.paint([garments.band(path, 0.3 * unit)], node, look)
 
 
-def headwear(painter: "Painter") -> None:
+def headwear(painter: Painter) -> None:
     """Paints glasses, hat and headband."""
     extras, body = painter.outfit.extras, painter.body
     head, unit = body.head, body.unit
@@ -226,7 +222,7 @@ def headwear(painter: "Painter") -> None:
         _hat(painter)
 
 
-def _hat(painter: "Painter") -> None:
+def _hat(painter: Painter) -> None:
     head, unit = painter.body.head, painter.body.unit
     look = painter.new_look()
     node = painter.node(look, HAT, height=16)

@@ -1,7 +1,6 @@
 """Parts and trims of garments: necklines, collars, pockets, zippers and the like."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fashionjax.data.synthetic import garments
 from fashionjax.data.synthetic.appearance import Look
@@ -35,14 +34,12 @@ from fashionjax.data.synthetic.cuts import (
     Garment,
 )
 from fashionjax.data.synthetic.geometry import Outline, between, box, ellipse, tube
-
-if TYPE_CHECKING:
-    from fashionjax.data.synthetic.person import Painter
+from fashionjax.data.synthetic.painter import Painter
 
 _BOTTOMS = (PANTS, SHORTS, SKIRT)
 
 
-def finish(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
+def finish(painter: Painter, cut: Garment, node: int, look: Look) -> None:
     """Adds everything that lies on a garment once its cloth is painted."""
     if cut.category not in _BOTTOMS:
         _opening(painter, cut, node, look)
@@ -55,7 +52,7 @@ def finish(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
 
 
 def _part(
-    painter: "Painter",
+    painter: Painter,
     category: int,
     shapes: list[Outline],
     node: int,
@@ -67,7 +64,7 @@ def _part(
     painter.canvas.paint(shapes, part, look, 0, darker, inside=node)
 
 
-def waistband(painter: "Painter", node: int, look: Look) -> None:
+def waistband(painter: Painter, node: int, look: Look) -> None:
     """Marks the band at the top of pants and skirts."""
     body = painter.body
     path = [body.side(1.1, 0, 0.02), body.side(1.1, 1, 0.02)]
@@ -75,7 +72,7 @@ def waistband(painter: "Painter", node: int, look: Look) -> None:
     painter.canvas.paint(shape, node, look, 0, darker=22, inside=node)
 
 
-def _hem(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
+def _hem(painter: Painter, cut: Garment, node: int, look: Look) -> None:
     body = painter.body
     level = cut.hem - 0.07
     path = [body.side(level, 0, 0.5), body.side(level, 1, 0.5)]
@@ -83,7 +80,7 @@ def _hem(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
     painter.canvas.paint(shape, node, look, 0, darker=20, inside=node)
 
 
-def cuff(painter: "Painter", cut: Garment, side: int, node: int, look: Look) -> None:
+def cuff(painter: Painter, cut: Garment, side: int, node: int, look: Look) -> None:
     """Marks the end of a long sleeve."""
     if cut.sleeve < 0.6:
         return
@@ -95,7 +92,7 @@ def cuff(painter: "Painter", cut: Garment, side: int, node: int, look: Look) -> 
     painter.canvas.paint(shape, node, look, 0, darker=18, inside=node)
 
 
-def _opening(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
+def _opening(painter: Painter, cut: Garment, node: int, look: Look) -> None:
     body, unit = painter.body, painter.body.unit
     if cut.collar == "none":
         if cut.category != CAPE:
@@ -121,12 +118,12 @@ def _opening(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
     painter.canvas.paint(shapes, collar, look, 0, 6)
 
 
-def _edge(painter: "Painter", cut: Garment, side: int) -> Outline:
+def _edge(painter: Painter, cut: Garment, side: int) -> Outline:
     shape = garments.panel(painter.body, cut, side)
     return [shape[0], shape[-1]]
 
 
-def _hood(painter: "Painter", node: int, look: Look) -> None:
+def _hood(painter: Painter, node: int, look: Look) -> None:
     body, unit = painter.body, painter.body.unit
     centre = body.centre(0.0) - 0.22j * unit
     hood = painter.node(look, HOOD, node, height=13)
@@ -144,7 +141,7 @@ def _hood(painter: "Painter", node: int, look: Look) -> None:
         painter.canvas.paint(shape, hood, look, 1, 10)
 
 
-def placket(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
+def placket(painter: Painter, cut: Garment, node: int, look: Look) -> None:
     """Marks the closed front of a shirt or jacket with its buttons."""
     body, unit = painter.body, painter.body.unit
     path = [body.centre(0.12), body.centre(1.0), body.centre(max(1.1, cut.hem))]
@@ -158,7 +155,7 @@ def placket(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
     painter.canvas.paint(dots, node, look, 0, -40, inside=node)
 
 
-def trim(painter: "Painter", part: int, cut: Garment, node: int, look: Look) -> None:
+def trim(painter: Painter, part: int, cut: Garment, node: int, look: Look) -> None:
     """Paints one trim or the pockets of a garment."""
     if part == POCKET:
         _pockets(painter, cut, node, look)
@@ -178,7 +175,7 @@ def trim(painter: "Painter", part: int, cut: Garment, node: int, look: Look) -> 
             painter.canvas.paint(shapes, thing, own, 1)
 
 
-def _pockets(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
+def _pockets(painter: Painter, cut: Garment, node: int, look: Look) -> None:
     body = painter.body
     level = 1.6 if cut.category in (*_BOTTOMS, COAT, JACKET) else 0.55
     level = min(level, cut.hem - 0.25)
@@ -191,7 +188,7 @@ def _pockets(painter: "Painter", cut: Garment, node: int, look: Look) -> None:
         )
 
 
-def _spot(painter: "Painter", cut: Garment, low: float, high: float) -> complex:
+def _spot(painter: Painter, cut: Garment, low: float, high: float) -> complex:
     """A random point on the front of a garment."""
     body, stream = painter.body, painter.stream
     start = 1.25 if cut.category in _BOTTOMS else 0.5
@@ -204,7 +201,7 @@ def _spot(painter: "Painter", cut: Garment, low: float, high: float) -> complex:
     return body.centre(level) + across
 
 
-def _cloud(painter: "Painter", cut: Garment) -> list[Outline]:
+def _cloud(painter: Painter, cut: Garment) -> list[Outline]:
     unit = painter.body.unit
     middle = _spot(painter, cut, 0.0, 0.6)
     shapes = []
@@ -216,7 +213,7 @@ def _cloud(painter: "Painter", cut: Garment) -> list[Outline]:
     return shapes
 
 
-def _applique(painter: "Painter", cut: Garment) -> list[Outline]:
+def _applique(painter: Painter, cut: Garment) -> list[Outline]:
     unit = painter.body.unit
     middle = _spot(painter, cut, 0.0, 0.5)
     if painter.stream.chance(0.5):
@@ -225,7 +222,7 @@ def _applique(painter: "Painter", cut: Garment) -> list[Outline]:
     return [box(x - 0.3 * unit, y - 0.16 * unit, x + 0.3 * unit, y + 0.2 * unit)]
 
 
-def _bow(painter: "Painter", cut: Garment) -> list[Outline]:
+def _bow(painter: Painter, cut: Garment) -> list[Outline]:
     unit, body = painter.body.unit, painter.body
     middle = body.centre(1.1 if cut.category in _BOTTOMS else 0.25)
     left = [middle, middle + complex(-0.28, -0.15) * unit]
@@ -236,7 +233,7 @@ def _bow(painter: "Painter", cut: Garment) -> list[Outline]:
     return [left, right, tail]
 
 
-def _flower(painter: "Painter", cut: Garment) -> list[Outline]:
+def _flower(painter: Painter, cut: Garment) -> list[Outline]:
     unit = painter.body.unit
     middle = _spot(painter, cut, 0.0, 0.7)
     petals = ((0.13, 0.0), (-0.13, 0.0), (0.0, 0.13), (0.0, -0.13))
@@ -246,7 +243,7 @@ def _flower(painter: "Painter", cut: Garment) -> list[Outline]:
     ]
 
 
-def _comb(painter: "Painter", cut: Garment) -> list[Outline]:
+def _comb(painter: Painter, cut: Garment) -> list[Outline]:
     body, unit = painter.body, painter.body.unit
     level = cut.hem - 0.05
     left, right = body.side(level, 0, cut.flare), body.side(level, 1, cut.flare)
@@ -257,7 +254,7 @@ def _comb(painter: "Painter", cut: Garment) -> list[Outline]:
     return shapes
 
 
-def _ruffle(painter: "Painter", cut: Garment) -> list[Outline]:
+def _ruffle(painter: Painter, cut: Garment) -> list[Outline]:
     body, unit = painter.body, painter.body.unit
     level = cut.hem - 0.12
     spread = cut.flare + 0.3
@@ -266,14 +263,14 @@ def _ruffle(painter: "Painter", cut: Garment) -> list[Outline]:
     return [garments.band(path, 0.28 * unit)]
 
 
-def _ribbon(painter: "Painter", cut: Garment) -> list[Outline]:
+def _ribbon(painter: Painter, cut: Garment) -> list[Outline]:
     body = painter.body
     level = 1.2 if cut.category in _BOTTOMS else 0.95
     path = [body.side(level, 0, 0.3), body.side(level, 1, 0.3)]
     return [garments.band(path, 0.14 * body.unit)]
 
 
-def _row(painter: "Painter", cut: Garment) -> list[Outline]:
+def _row(painter: Painter, cut: Garment) -> list[Outline]:
     unit, body = painter.body.unit, painter.body
     level = 1.3 if cut.category in _BOTTOMS else 0.5
     shapes = []
@@ -283,14 +280,14 @@ def _row(painter: "Painter", cut: Garment) -> list[Outline]:
     return shapes
 
 
-def _tassel(painter: "Painter", cut: Garment) -> list[Outline]:
+def _tassel(painter: Painter, cut: Garment) -> list[Outline]:
     unit = painter.body.unit
     top = _spot(painter, cut, 0.2, 0.8)
     tail = tube((top, top + 0.34j * unit), [0.03 * unit, 0.1 * unit], False)
     return [ellipse(top, 0.06 * unit, 0.06 * unit), tail]
 
 
-def _zipper(painter: "Painter", cut: Garment) -> list[Outline]:
+def _zipper(painter: Painter, cut: Garment) -> list[Outline]:
     body, unit = painter.body, painter.body.unit
     if cut.gap > 0.0 and not body.back:
         shape = garments.panel(body, cut, 1)
@@ -299,7 +296,7 @@ def _zipper(painter: "Painter", cut: Garment) -> list[Outline]:
     return [garments.band(path, 0.1 * unit)]
 
 
-_SHAPES: dict[int, Callable[["Painter", Garment], list[Outline]]] = {
+_SHAPES: dict[int, Callable[[Painter, Garment], list[Outline]]] = {
     APPLIQUE: _applique,
     BEAD: _cloud,
     BOW: _bow,

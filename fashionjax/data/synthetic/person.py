@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from fashionjax.data.synthetic import extras, garments, parts
-from fashionjax.data.synthetic.appearance import Colour, Look, draw_look, plain_look
-from fashionjax.data.synthetic.body import SIDES, Body
-from fashionjax.data.synthetic.canvas import Canvas
+from fashionjax.data.synthetic.appearance import Look
+from fashionjax.data.synthetic.body import SIDES
 from fashionjax.data.synthetic.cuts import (
     CAPE,
     CARDIGAN,
@@ -23,97 +22,22 @@ from fashionjax.data.synthetic.cuts import (
     TIGHTS,
     WATCH,
     Garment,
-    Outfit,
 )
 from fashionjax.data.synthetic.geometry import Outline, between, ellipse, smooth, tube
-from fashionjax.data.synthetic.streams import Stream
-
-_TRAITS = 0x7A17
-SKIN_TONES: tuple[Colour, ...] = (
-    (244, 212, 190),
-    (236, 194, 164),
-    (222, 172, 138),
-    (200, 148, 112),
-    (164, 112, 78),
-    (122, 80, 56),
-    (86, 56, 42),
-)
-HAIR_TONES: tuple[Colour, ...] = (
-    (22, 18, 18),
-    (46, 32, 26),
-    (78, 52, 36),
-    (120, 82, 52),
-    (172, 128, 78),
-    (214, 180, 128),
-    (140, 62, 34),
-    (150, 148, 146),
-    (190, 90, 120),
-)
-HAIR_STYLES = ("long", "long", "bob", "bun", "short", "short", "wavy", "tail", "afro")
-
+from fashionjax.data.synthetic.painter import Painter
 
 Layer = tuple[Garment | None, int, Look]
 
 
-class Painter:
-    """Puts one figure on the canvas.
-
-    Args:
-        canvas: Where to paint.
-        seed: The photo's seed.
-        person: 0 for the main figure, 1 for a passer-by, who gets no instances.
-        body: The figure's pose.
-        outfit: What it wears.
-    """
-
-    def __init__(
-        self, canvas: Canvas, seed: int, person: int, body: Body, outfit: Outfit
-    ) -> None:
-        self.canvas = canvas
-        self.body = body
-        self.outfit = outfit
-        self.annotated = person == 0
-        self.seed = seed
-        self.stream = Stream(_TRAITS, seed, person)
-        self._slot = 1000 * (person + 1)
-        self._level = 8
-        self.skin_look = self._plain(SKIN_TONES)
-        # Wall and ground are a canvas's first nodes.
-        self._beside = [colours[0] for colours in canvas.palette[:2]]
-        self._beside.append(self.skin_look.colours[0])
-        self.glove_look = self.new_look()
-        self.bag_look = self.new_look()
-        self.bag_node = -1
-        self.hair_look = self._plain(HAIR_TONES)
-        self.hair_style = self.stream.choice(HAIR_STYLES)
-        self.skin = self.node(self.skin_look)
-        self.hair = self.node(self.hair_look, height=14)
-
-    def _plain(self, tones: Sequence[Colour]) -> Look:
-        tone = self.stream.choice(tones)
-        change = self.stream.below(21) - 10
-        red, green, blue = (min(250, max(8, c + change)) for c in tone)
-        self._slot += 1
-        return plain_look(self.seed, self._slot, (red, green, blue))
-
-    def new_look(self) -> Look:
-        """Draws the look of the next thing, apart from the figure's main colours."""
-        self._slot += 1
-        return draw_look(self.seed, self._slot, self._beside)
-
-    def node(
-        self, look: Look, category: int = -1, parent: int = -1, height: int = 8
-    ) -> int:
-        """Adds a thing; on a passer-by it has no category."""
-        category = category if self.annotated else -1
-        return self.canvas.node(look, category, parent, height)
+class Person(Painter):
+    """Puts one figure on the canvas; see `Painter`."""
 
     def paint_all(self) -> None:
         """Paints the figure."""
         outfit = self.outfit
-        coat_look, coat = self._new(outfit.outer, 11)
-        inner_look, inner = self._new(outfit.inner, 9)
-        bottom_look, bottom = self._new(outfit.bottom, 9)
+        coat_look, coat = self.new_garment(outfit.outer, 11)
+        inner_look, inner = self.new_garment(outfit.inner, 9)
+        bottom_look, bottom = self.new_garment(outfit.bottom, 9)
         extras.umbrella(self)
         self._back_hair()
         self._lining(coat, coat_look)
@@ -141,13 +65,6 @@ class Painter:
             self._cape(outfit.outer, coat, coat_look)
         self._head()
         extras.headwear(self)
-
-    def _new(self, cut: Garment | None, height: int) -> tuple[Look, int]:
-        look = self.new_look()
-        if cut is None:
-            return look, -1
-        self._beside.append(look.colours[0])
-        return look, self.node(look, cut.category, height=height)
 
     def _lining(self, node: int, look: Look) -> None:
         """The inside of an open coat, seen behind the legs."""

@@ -12,7 +12,7 @@ from fashionjax.data.synthetic.cuts import Outfit
 from fashionjax.data.synthetic.develop import develop
 from fashionjax.data.synthetic.geometry import CANONICAL_HEIGHT, ellipse
 from fashionjax.data.synthetic.outfit import draw_outfit
-from fashionjax.data.synthetic.person import Painter
+from fashionjax.data.synthetic.person import Person
 from fashionjax.data.synthetic.streams import Stream
 
 _CAMERA = 0xCA3E
@@ -84,7 +84,7 @@ def render_photo(seed: int, size: tuple[int, int] = (288, 192)) -> Photo:
     first = len(canvas.categories)
     body = draw_body(seed, 0, unit, top, outfit.back)
     _ground_shadow(canvas, seed, [*body.ankles], unit)
-    painter = Painter(canvas, seed, 0, body, outfit)
+    painter = Person(canvas, seed, 0, body, outfit)
     painter.paint_all()
     masks, ids = [], []
     for node, category in enumerate(canvas.categories):
@@ -141,4 +141,4 @@ def _passer_by(canvas: Canvas, seed: int, top: complex, unit: float) -> None:
     )
     outfit = draw_outfit(seed, 1)
     body = draw_body(seed, 1, own, crown, outfit.back)
-    Painter(canvas, seed, 1, body, outfit).paint_all()
+    Person(canvas, seed, 1, body, outfit).paint_all()
