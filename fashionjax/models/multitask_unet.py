@@ -97,11 +97,10 @@ class MultitaskUNet(nn.Module):
             use_bias=True,
             # Near-uniform probabilities at the start, whatever the width.
             kernel_init=nn.initializers.normal(0.01),
-            # Rounded to bfloat16, close classes would tie.
-            dtype=jnp.float32,
+            dtype=self.dtype,
             name="head",
         )
-        logits = head(x + residual)
+        logits = head(x + residual).astype(jnp.float32)
         if tag_logits is not None and self.injection.startswith("multiply"):
             logits = self._multiply(logits, tag_logits)
         return Outputs(logits=logits, tag_logits=tag_logits, box_logits=box_logits)
