@@ -141,6 +141,8 @@ def train(
                     step, "train", averages | rates.metrics(), progress.epoch(step)
                 )
         if step % eval_every == 0 or step == run.num_steps:
+            # Steps that are still under way belong to training, not to the pause.
+            jax.block_until_ready(state)
             with progress.pause():
                 variables = {"params": state.params, "batch_stats": state.batch_stats}
                 result = _evaluate(run, variables, step, "val")
