@@ -117,7 +117,9 @@ def _draw_curve(axes: Axes, curve: Curve, color: str, theme: Theme) -> None:
             f"best {100 * values[best]:.1f} %",
             (float(steps[best]), float(values[best])),
             xytext=(0, -9), textcoords="offset points", ha="center", va="top",
-            fontsize=9, fontweight="bold", color=color,
+            fontsize=9, fontweight="bold", color=color, zorder=4,
+            bbox={"facecolor": theme.surface, "edgecolor": "none", "alpha": 0.8,
+                  "pad": 1.0},
         )  # fmt: skip
         axes.plot(
             steps[best], values[best], marker="o", markersize=8, color="none",

@@ -38,7 +38,15 @@ LIGHT = Theme(
     muted="#5f5f6b",
     grid="#e7e7ea",
     accent="#1e3a8a",
-    series=("#2563eb", "#d97706", "#0d9488", "#9333ea", "#e11d48", "#65a30d"),
+    series=(
+        "#2563eb",
+        "#d97706",
+        "#0d9488",
+        "#9333ea",
+        "#e11d48",
+        "#65a30d",
+        "#78716c",
+    ),
 )
 DARK = Theme(
     suffix="-dark",
@@ -47,7 +55,15 @@ DARK = Theme(
     muted="#a9a9b3",
     grid="#34343a",
     accent="#93b4ff",
-    series=("#6ea0ff", "#f5a742", "#3ec9b8", "#c084fc", "#fb7185", "#a3d65c"),
+    series=(
+        "#6ea0ff",
+        "#f5a742",
+        "#3ec9b8",
+        "#c084fc",
+        "#fb7185",
+        "#a3d65c",
+        "#b8b0a8",
+    ),
 )
 THEMES = (LIGHT, DARK)
 

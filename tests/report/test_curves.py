@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashionjax.report.curves import Chart, Curve, draw_chart, make_charts
+from fashionjax.report.curves import (
+    VALIDATION_METRICS,
+    Chart,
+    Curve,
+    draw_chart,
+    make_charts,
+)
+from fashionjax.report.theme import THEMES
 from fashionjax.writers import MetricRecord
 
 
@@ -85,6 +92,11 @@ def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
     curves = (Curve(r"a$\broken$", [1, 2], [1, 2]), Curve("b", [1, 2], [2, 1]))
     draw_chart(tmp_path, Chart("loss", "Loss", "loss", curves))
     assert (tmp_path / "loss.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
+def test_every_validation_metric_has_a_color_of_its_own(theme):
+    assert len(set(theme.series)) == len(theme.series) >= len(VALIDATION_METRICS)
 
 
 def test_more_curves_than_colors_are_all_drawn(tmp_path):
