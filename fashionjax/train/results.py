@@ -73,7 +73,9 @@ def run_facts(
     height, width = run.experiment.image_size
     num_parameters = summary.tree_size(variables["params"]).elements
     return {
-        "Trained on": summary.dataset_text(config, run.num_steps, examples),
+        "Trained on": (
+            f"{config.dataset}: {summary.scale_text(config, run.num_steps, examples)}"
+        ),
         "Document": str(config.document),
         "Examples": ", ".join(f"{n:,} {split}" for split, n in examples.items()),
         "Image size": f"{height}×{width} (height × width)",

@@ -251,6 +251,24 @@ def startup_text() -> str:
     )
 
 
+def scale_text(
+    config: ConfigDict, num_steps: int, num_examples: Mapping[str, int]
+) -> str:
+    """Says how large and how long a run is.
+
+    Args:
+        config: The whole configuration.
+        num_steps: Updates of the whole run.
+        num_examples: Number of examples by split.
+    """
+    height, width = config.data.image_size
+    scale = "the document's run" if _is_document_run(config) else config.scale
+    return (
+        f"{scale}, {num_examples['train']:,} images, {height}×{width},"
+        f" {num_steps:,} steps"
+    )
+
+
 def dataset_text(
     config: ConfigDict, num_steps: int, num_examples: Mapping[str, int]
 ) -> str:
@@ -261,16 +279,15 @@ def dataset_text(
         num_steps: Updates of the whole run.
         num_examples: Number of examples by split.
     """
-    height, width = config.data.image_size
-    is_document_run = config.document_run.endswith(f":{config.dataset}")
-    scale = "the document's run" if is_document_run else config.scale
-    text = (
-        f"Training on `{config.dataset}` ({scale}, {num_examples['train']:,} images,"
-        f" {height}×{width}, {num_steps:,} steps)."
-    )
-    if is_document_run:
+    scale = scale_text(config, num_steps, num_examples)
+    text = f"Training on `{config.dataset}` ({scale})."
+    if _is_document_run(config):
         return text
     return f"{text} The document's run: {MAIN} {config.document_run}"
+
+
+def _is_document_run(config: ConfigDict) -> bool:
+    return config.document_run.endswith(f":{config.dataset}")
 
 
 def describe_run(

@@ -115,7 +115,7 @@ def test_no_panels_are_predicted_where_none_are_wanted():
 def test_facts_tell_data_model_and_length(run):
     result = Evaluation("test", 300, 5, {}, np.zeros((4, 4), np.int64))
     facts = run_facts(run, VARIABLES, result)
-    assert "reduced preset" in facts["Trained on"]
+    assert facts["Trained on"] == "ccp4: reduced preset, 7 images, 4×6, 400 steps"
     assert facts["Parameters"] == "3"
     assert facts["Steps"] == "300 of 400 (the best checkpoint)"
     assert facts["Images seen"] == "4,800"
