@@ -82,7 +82,7 @@ def test_imaterialist_merge_is_the_one_of_s3():
     assert IMATERIALIST_9.class_names == ("background", *groups)
 
 
-def test_images_with_a_jumpsuit_are_dropped_and_others_kept():
+def test_only_images_with_a_jumpsuit_are_dropped():
     assert IMATERIALIST_9.dropped == {11}
     assert not FASHIONPEDIA_47.dropped
 
