@@ -60,6 +60,18 @@ def test_a_finished_run_says_so(finished, small_config, capsys):
     assert "finished" in capsys.readouterr().out
 
 
+def test_a_run_whose_result_is_missing_is_evaluated_again(
+    finished, small_config, tmp_path
+):
+    workdir, result = finished
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run/eval-test/metrics.json").unlink()
+    again = loop.train_and_evaluate(small_config(), tmp_path / "run")
+    assert again.step == result.step
+    np.testing.assert_array_equal(again.confusion, result.confusion)
+    assert loop.train_and_evaluate(small_config(), tmp_path / "run") is None
+
+
 def test_another_configuration_is_refused_with_old_and_new(finished, small_config):
     workdir, _ = finished
     config = small_config()
