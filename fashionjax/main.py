@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from fashionjax.huge_pages import restart_with_huge_pages
 
@@ -24,9 +24,7 @@ _WORKDIR = flags.DEFINE_string(
 )
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "eval", "predict"], "What to do.")
 _ALLOW = flags.DEFINE_bool(
-    "allow_config_change",
-    False,
-    "Go on although the configuration changed.",
+    "allow_config_change", False, "Go on although the configuration changed."
 )
 _SPLIT = flags.DEFINE_enum(
     "split", "test", ["train", "val", "test"], "eval: the split to evaluate."
@@ -93,12 +91,32 @@ def _parse(argv: Sequence[str]) -> list[str]:
     """Parses the flags; every mistake in them ends the program with one line."""
     try:
         return flags.FLAGS(argv)
-    except (flags.Error, AttributeError, KeyError) as error:
-        if isinstance(error, flags.Error):
-            # ml_collections puts a whole traceback before a config file's own words.
-            sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
-        said = str(error).strip("\"'").replace("\\'", "'").replace("\\n", ". ")
-        sys.exit(f"error: the configuration has no key {said}")
+    except flags.Error as error:
+        # ml_collections puts a whole traceback before a config file's own words.
+        sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
+    except (AttributeError, KeyError) as error:
+        sys.exit(f"error: {_unknown_key(argv) or error}")
+
+
+def _unknown_key(argv: Sequence[str]) -> str | None:
+    """Names the first --config.KEY that the config lacks, and the keys in its place."""
+    if "--config" in argv:
+        file = argv[argv.index("--config") + 1]
+    else:
+        file = next(a for a in argv if a.startswith("--config=")).partition("=")[2]
+    # No flag has a value yet.
+    config = flags.FLAGS["config"].parser.parse(file)
+    for argument in argv:
+        if not argument.startswith("--config."):
+            continue
+        node, place = config, "config"
+        for key in argument.partition("=")[0].split(".")[1:]:
+            if not isinstance(node, ConfigDict):
+                return f"{place} is a value and has no key {key!r}"
+            if key not in node:
+                return f"{place} has no key {key!r}; allowed are {', '.join(node)}"
+            node, place = node[key], f"{place}.{key}"
+    return None
 
 
 def _run() -> None:

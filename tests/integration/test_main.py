@@ -22,7 +22,15 @@ def _run(*arguments):
     ("arguments", "message"),
     [
         ((), "Flag --config must have a value"),
-        ((CONFIG, "--config.batchsize=3"), 'Did you mean "batch_size"'),
+        (
+            (CONFIG, "--config.batchsize=3"),
+            "config has no key 'batchsize'; allowed are augment, batch_size, ",
+        ),
+        (
+            ("--config", "configs/unet_ext.py:ccp4", "--config.model.foo=1"),
+            "config.model has no key 'foo'; allowed are branch_features, ",
+        ),
+        ((CONFIG, "--config.seed.x=1"), "config.seed is a value and has no key 'x'"),
         ((CONFIG, "--config.batch_size=many"), "invalid literal for int()"),
         ((f"{CONFIG}:cpp",), "no dataset 'cpp'; allowed are synthetic, "),
         ((CONFIG, "--mode=trian"), "--mode=trian"),
