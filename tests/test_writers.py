@@ -175,13 +175,42 @@ def test_open_writers_makes_both_kinds(tmp_path):
     assert any(path.stat().st_size > 0 for path in (tmp_path / "tensorboard").iterdir())
 
 
+def test_open_writers_tells_each_where_the_run_goes_on(tmp_path):
+    group = open_writers(tmp_path, resume_step=0)
+    for step in (10, 20, 30):
+        group.write(step, "train", {"loss": 2.0})
+    group.close()
+    open_writers(tmp_path, resume_step=20).close()
+    assert _steps(tmp_path / "metrics.jsonl") == [10, 20]
+    events = _events(tmp_path / "tensorboard")
+    assert 21 in [event.step for event in events if event.HasField("session_log")]
+
+
 def test_open_writers_goes_on_without_tensorboard(tmp_path):
     (tmp_path / "tensorboard").write_text("a file where the folder should be")
-    with pytest.warns(UserWarning, match="no TensorBoard files"):
+    with pytest.warns(UserWarning, match="without the writer 'tensorboard'") as seen:
         group = open_writers(tmp_path)
+    assert len(seen) == 1
     group.write(1, "train", {"loss": 2.0})
     group.close()
     assert _steps(tmp_path / "metrics.jsonl") == [1]
+
+
+def test_open_writers_needs_no_name(tmp_path):
+    open_writers(tmp_path, names=()).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_a_name_that_no_writer_has_opens_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"'wanbd'; allowed are tensorboard, wandb$"):
+        open_writers(tmp_path / "run", names=("tensorboard", "wanbd"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metrics_file_that_cannot_be_written_ends_the_run(tmp_path):
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        open_writers(tmp_path)
 
 
 def test_series_picks_one_metric_of_one_split(tmp_path):
@@ -196,5 +225,6 @@ def test_series_picks_one_metric_of_one_split(tmp_path):
 
 def test_loss_terms_leave_out_what_is_no_summand():
     metrics = {"loss": 3, "segmentation": 2, "tags": 1, "grad_norm": 9}
-    metrics |= {"learning_rate": 0.1, "learning_rate/encoder": 0.01}
+    metrics |= {"learning_rate": 0.1, "learning_rate/encoder": 0.01, "momentum": 0.9}
+    metrics |= {"loss_scale": 65536, "skipped": 0, "compilations": 1}
     assert loss_terms(metrics) == {"segmentation": 2, "tags": 1}

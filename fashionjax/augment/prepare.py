@@ -2,12 +2,13 @@
 
 import dataclasses
 
-from jaxtyping import Array, PRNGKeyArray, Shaped
+import jax.numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 
-from fashionjax.augment.flip import random_horizontal_flip
+from fashionjax.augment.augmentation import NO_AUGMENTATION, Augmentation
 from fashionjax.augment.normalize import Normalization, normalize
 from fashionjax.ops.targets import make_targets
-from fashionjax.types import Image, LabelMap, Targets
+from fashionjax.types import Image, Targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,33 +18,63 @@ class Prepare:
     Attributes:
         num_classes: Number of classes, background included.
         normalization: Mean and deviation of the encoder's images.
-        horizontal_flip: Probability of mirroring a training example.
+        augmentation: What training examples go through.
     """
 
     num_classes: int
     normalization: Normalization
-    horizontal_flip: float = 0.0
+    augmentation: Augmentation = NO_AUGMENTATION
 
     def __call__(
         self,
-        image: Shaped[Array, "batch height width 3"],
-        label: LabelMap,
+        image: UInt8[Array, "batch height width 3"],
+        label: UInt8[Array, "batch height width"],
         key: PRNGKeyArray | None = None,
+        example_index: Int[Array, " batch"] | None = None,
     ) -> tuple[Image, Targets]:
         """Prepares a batch.
 
         Args:
-            image: uint8 RGB images.
+            image: RGB images, 0..255.
             label: Class ids, or the ignore index.
-            key: Random key for augmentation; None to leave the examples as they are.
+            key: Random key of the step; None to leave the examples as they are.
+            example_index: What tells the examples apart, see `Augmentation`; required
+                with a key.
 
         Returns:
             Normalised images, and targets read off the augmented labels.
+
+        Raises:
+            ValueError: If there is a key but no index.
         """
-        if key is not None and self.horizontal_flip > 0:
-            image, label = random_horizontal_flip(
-                key, image, label, probability=self.horizontal_flip
-            )
-        return normalize(image, self.normalization), make_targets(
+        pixels: Array = image
+        if key is not None:
+            if example_index is None:
+                raise ValueError("to augment, a key needs an example_index beside it")
+            pixels, label = self.augmentation(image, label, key, example_index)
+        return normalize(pixels, self.normalization), make_targets(
             label, self.num_classes
         )
+
+    def augment(
+        self,
+        image: UInt8[Array, "batch height width 3"],
+        label: UInt8[Array, "batch height width"],
+        key: PRNGKeyArray,
+        example_index: Int[Array, " batch"],
+    ) -> tuple[
+        UInt8[Array, "batch height width 3"], UInt8[Array, "batch height width"]
+    ]:
+        """Augments a batch as training does, for pictures.
+
+        Args:
+            image: RGB images, 0..255.
+            label: Class ids, or the ignore index.
+            key: Random key of the step.
+            example_index: What tells the examples apart, see `Augmentation`.
+
+        Returns:
+            Images rounded to 0..255, and labels.
+        """
+        pixels, label = self.augmentation(image, label, key, example_index)
+        return jnp.round(pixels).astype(jnp.uint8), label

@@ -1,4 +1,4 @@
-"""Curves over the steps of a run: losses, validation metrics, learning rate, speed."""
+"""Curves over the steps of a run: losses, validation metrics, schedules, speed."""
 
 import dataclasses
 import math
@@ -9,11 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from fashionjax.report.inputs import Schedule
 from fashionjax.report.theme import THEMES, Theme, new_figure, save, style_axes
 from fashionjax.writers import MetricRecord, loss_terms, series
 
 SIZE = (5.6, 3.5)
 """Width and height in inches; the text stays readable at the width of a phone."""
+
+MIN_LABEL_SPACE = 0.35
+"""Part of the width that the name of a boundary may take."""
 
 MAX_RAW_POINTS = 60
 """From this many points on, a smoothed curve is drawn over the measured ones."""
@@ -66,7 +70,8 @@ class Chart:
         unit: What the vertical axis shows.
         curves: At least one that is drawable.
         percent: Whether values are fractions, shown in %.
-        log: Whether the vertical axis is logarithmic.
+        log: Base of a logarithmic vertical axis; 0 for a linear one.
+        boundaries: Steps that a line is drawn at, in order, and what it says.
     """
 
     name: str
@@ -74,7 +79,8 @@ class Chart:
     unit: str
     curves: tuple[Curve, ...]
     percent: bool = False
-    log: bool = False
+    log: int = 0
+    boundaries: Sequence[tuple[int, str]] = ()
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
@@ -93,6 +99,14 @@ def _step_text(step: float, _position: int | None = None) -> str:
     if abs(step) >= 10_000:
         return f"{step / 1000:g}k"
     return f"{step:g}"
+
+
+def _value_text(value: float, _position: int | None = None) -> str:
+    """Writes 0.00025 as 2.5e-4; without the offset that matplotlib sets apart."""
+    if 0 < abs(value) < 1e-3:
+        mantissa, exponent = f"{value:.3e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:g}"
 
 
 def _draw_curve(axes: Axes, curve: Curve, color: str, theme: Theme) -> None:
@@ -139,12 +153,13 @@ def draw_chart(folder: Path, chart: Chart) -> None:
         axes = figure.add_subplot()
         style_axes(axes, theme)
         if chart.log:
-            axes.set_yscale("log")
+            axes.set_yscale("log", base=chart.log)
         colors = theme.series * (1 + len(chart.curves) // len(theme.series))
         drawn = [curve for curve in chart.curves if curve.is_drawable]
         for curve, color in zip(drawn, colors, strict=False):
             _draw_curve(axes, curve, color, theme)
         _label_axes(axes, chart, theme)
+        _draw_boundaries(axes, chart, theme)
         if len(drawn) > 1:
             handles, names = axes.get_legend_handles_labels()
             box = figure.legend(
@@ -162,8 +177,10 @@ def _label_axes(axes: Axes, chart: Chart, theme: Theme) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(_step_text))
     axes.margins(x=0.03, y=0.1)
+    # Powers of two keep their exponents, which say more than 262144 does.
+    if chart.log != 2:
+        axes.yaxis.set_major_formatter(FuncFormatter(_value_text))
     if chart.log:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(which="minor", length=0)
     if chart.percent:
@@ -172,33 +189,88 @@ def _label_axes(axes: Axes, chart: Chart, theme: Theme) -> None:
         axes.set_ylim(max(0.0, low), min(1.02, high))
 
 
+def _draw_boundaries(axes: Axes, chart: Chart, theme: Theme) -> None:
+    """Draws the lines, their names above the axes and never upon each other."""
+    low, high = axes.get_xlim()
+    place, row = math.inf, 0
+    # From the right, so that a name that must go up does so left of the next line.
+    for step, name in reversed(chart.boundaries):
+        following, place = place, (step - low) / (high - low)
+        row = 1 - row if following - place < MIN_LABEL_SPACE else 0
+        axes.axvline(step, color=theme.muted, linewidth=0.8, dashes=(4, 3), zorder=1)
+        axes.annotate(
+            name, (step, 1.0), xycoords=("data", "axes fraction"),
+            xytext=(0, 3 + 12 * row), textcoords="offset points", va="bottom",
+            ha="right" if place > 1 - MIN_LABEL_SPACE else "left",
+            fontsize=8.5, color=theme.muted, parse_math=False,
+        )  # fmt: skip
+
+
 def _loss_chart(records: Sequence[MetricRecord]) -> Chart:
-    """The total, then the terms if there are several."""
+    """The total in training and validation, then the terms if there are several."""
     train = [record for record in records if record.split == "train"]
     terms = list(dict.fromkeys(t for r in train for t in loss_terms(r.metrics)))
-    total = "total" if len(terms) > 1 else "training loss"
-    lines = {total: "loss"}
-    if len(terms) > 1:
-        lines |= {term: term for term in terms}
+    if len(terms) < 2:
+        terms = []
+    total = "total" if terms else "training loss"
     curves = [
-        Curve(title, *series(records, "train", name), noisy=True)
-        for title, name in lines.items()
+        Curve(total, *series(records, "train", "loss"), noisy=True),
+        Curve("validation loss", *series(records, "val", "loss"), sparse=True),
+        *(Curve(term, *series(records, "train", term), noisy=True) for term in terms),
     ]
     drawable = tuple(curve for curve in curves if curve.is_drawable)
     values = [v for c in drawable for v in c.values if math.isfinite(v)]
     wide = bool(values) and min(values) > 0 and max(values) / min(values) > 50
-    unit = "loss (terms before weighting)" if len(terms) > 1 else "loss"
-    return Chart("loss", "Loss", unit, drawable, log=wide)
+    unit = "loss (terms before weighting)" if terms else "loss"
+    return Chart("loss", "Loss", unit, drawable, log=10 if wide else 0)
+
+
+def _logged_rates(records: Sequence[MetricRecord]) -> Chart:
+    """The learning rates that were logged, one a group of parameters."""
+    names = {
+        name: None
+        for record in records
+        if record.split == "train"
+        for name in record.metrics
+        if name.split("/")[0] == "learning_rate"
+    }
+    rates = tuple(
+        Curve(name.partition("/")[2] or "all", *series(records, "train", name))
+        for name in names
+    )
+    return Chart("learning-rate", "Learning rate", "learning rate", rates)
+
+
+def _planned(schedule: Schedule) -> list[Chart]:
+    """Learning rate and momentum of all steps, those to come too."""
+    steps = schedule.steps.tolist()
+    return [
+        Chart(
+            name,
+            title,
+            f"{title.lower()} ({schedule.name})",
+            (Curve(schedule.name, steps, values.tolist()),),
+            boundaries=schedule.boundaries,
+        )
+        for name, title, values in (
+            ("learning-rate", "Learning rate", schedule.learning_rate),
+            ("momentum", "Momentum", schedule.momentum),
+        )
+    ]
 
 
 def make_charts(
-    records: Sequence[MetricRecord], best_metric: str | None = None
+    records: Sequence[MetricRecord],
+    best_metric: str | None = None,
+    schedule: Schedule | None = None,
 ) -> list[Chart]:
     """Chooses what to draw from the metrics of a run.
 
     Args:
         records: The lines of `metrics.jsonl`.
         best_metric: The validation metric whose largest value is pointed out.
+        schedule: The planned learning rate and momentum; None: the learning rate that
+            was logged.
 
     Returns:
         The charts that have something to show; none for a run without metrics.
@@ -212,23 +284,14 @@ def make_charts(
         )
         for name, title in VALIDATION_METRICS.items()
     )
-    rate_names = {
-        name: None
-        for record in records
-        if record.split == "train"
-        for name in record.metrics
-        if name.split("/")[0] == "learning_rate"
-    }
-    rates = tuple(
-        Curve(name.partition("/")[2] or "all", *series(records, "train", name))
-        for name in rate_names
-    )
+    scale = Curve("loss scale", *series(records, "train", "loss_scale"))
     speeds = series(records, "train", "images_per_second")
     speed = Curve("images/s", *speeds, noisy=True)
     charts = [
         _loss_chart(records),
         Chart("validation", "Validation", "on the val split", validation, percent=True),
-        Chart("learning-rate", "Learning rate", "learning rate", rates),
+        *(_planned(schedule) if schedule is not None else [_logged_rates(records)]),
+        Chart("loss-scale", "Loss scale", "loss scale", (scale,), log=2),
         Chart("speed", "Training speed", "images per second", (speed,)),
     ]
     return [chart for chart in charts if any(c.is_drawable for c in chart.curves)]

@@ -62,6 +62,56 @@ class Panel:
 
 
 @dataclasses.dataclass(frozen=True)
+class AugmentedExample:
+    """A training example, and what augmentation makes of it.
+
+    Attributes:
+        image: RGB photo, 0..255.
+        label: Its class ids, 255 = ignored.
+        image_id: What to call it.
+        versions: Augmented photos and their labels.
+    """
+
+    image: UInt8[np.ndarray, "height width 3"]
+    label: Integer[np.ndarray, "height width"]
+    image_id: str
+    versions: Sequence[
+        tuple[UInt8[np.ndarray, "height width 3"], Integer[np.ndarray, "height width"]]
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """The plan of a run: learning rate and momentum of every step.
+
+    Attributes:
+        name: What to call it.
+        steps: Increasing steps, each with its own update counted in.
+        learning_rate: Learning rate of each step.
+        momentum: Momentum of each step: Adam's beta1, SGD's momentum.
+        boundaries: Where the phases of the run begin, in order: finished steps and
+            the name of the phase. Empty where there is one phase.
+
+    Raises:
+        ValueError: If the three series differ in length.
+    """
+
+    name: str
+    steps: Integer[np.ndarray, " num_steps"]
+    learning_rate: Float[np.ndarray, " num_steps"]
+    momentum: Float[np.ndarray, " num_steps"]
+    boundaries: Sequence[tuple[int, str]] = ()
+
+    def __post_init__(self) -> None:
+        lengths = len(self.steps), len(self.learning_rate), len(self.momentum)
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                "steps, learning_rate and momentum of a schedule must be as many, but"
+                f" are {lengths[0]}, {lengths[1]} and {lengths[2]}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class ClassResult:
     """One row of the per-class table; NaN where a value is undefined.
 

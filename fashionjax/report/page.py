@@ -8,11 +8,14 @@ from pathlib import Path
 
 from fashionjax.constants import IGNORE_INDEX
 from fashionjax.report.confusion import draw_confusion
+from fashionjax.report.contact_sheet import CONTACT_SHEET, draw_contact_sheet
 from fashionjax.report.curves import Chart, draw_chart, make_charts
 from fashionjax.report.inputs import (
+    AugmentedExample,
     ClassResult,
     Evaluation,
     Panel,
+    Schedule,
     class_results,
     number,
 )
@@ -51,6 +54,8 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
     panels: Sequence[Panel],
     commands: Mapping[str, str] | None = None,
     best_metric: str | None = None,
+    augmented: Sequence[AugmentedExample] | None = None,
+    schedule: Schedule | None = None,
 ) -> Path:
     """Writes `report/index.html` and its PNGs.
 
@@ -67,6 +72,10 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
         panels: Examples.
         commands: Commands to show, by what they do.
         best_metric: The metric that the evaluated checkpoint was chosen by.
+        augmented: Training examples and what augmentation made of them; None or empty:
+            the page has no such section.
+        schedule: The planned learning rate and momentum; None draws the learning rate
+            that was logged.
 
     Returns:
         The page, written after all of its pictures.
@@ -85,16 +94,20 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
     page.unlink(missing_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
-    charts = make_charts(read_metrics(Path(workdir) / "metrics.jsonl"), best_metric)
+    records = read_metrics(Path(workdir) / "metrics.jsonl")
+    charts = make_charts(records, best_metric, schedule)
     for chart in charts:
         draw_chart(folder, chart)
     draw_confusion(folder, evaluation.confusion, class_names)
     for position, panel in enumerate(panels):
         draw_panel(folder, position, panel, palette)
+    if augmented:
+        draw_contact_sheet(folder, augmented, palette)
     body = [
         _header(title, facts, evaluation, commands or {}),
         _panels(panels, class_names, palette),
         _charts(charts),
+        _augmentation(augmented or ()),
         _classes(results, palette),
         _confusion(len(class_names)),
         _all_metrics(evaluation),
@@ -193,6 +206,21 @@ def _charts(charts: Sequence[Chart]) -> str:
         "Faint lines are the values, strong lines a running mean where there are many."
     )
     return _section("Training", note, f'<div class="charts">{"".join(figures)}</div>')
+
+
+def _augmentation(examples: Sequence[AugmentedExample]) -> str:
+    if not examples:
+        return ""
+    image_ids = ", ".join(example.image_id for example in examples)
+    note = (
+        "Training examples under their labels: as they are, and as steps of the run may"
+        f" see them. From the top: {image_ids}."
+    )
+    figure = (
+        f'<figure><img src="{CONTACT_SHEET}" loading="lazy"'
+        ' alt="Rows of an example and its augmented versions"></figure>'
+    )
+    return _section("Augmentation", note, f'<div class="charts">{figure}</div>')
 
 
 def _chip(color: Sequence[int]) -> str:

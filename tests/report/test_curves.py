@@ -11,15 +11,26 @@ from fashionjax.report.curves import (
     VALIDATION_METRICS,
     Chart,
     Curve,
+    _value_text,
     draw_chart,
     make_charts,
 )
+from fashionjax.report.inputs import Schedule
 from fashionjax.report.theme import THEMES
 from fashionjax.writers import MetricRecord
 
 
 def _train(step, **metrics):
     return MetricRecord(step, None, "train", metrics)
+
+
+def _val(step, **metrics):
+    return MetricRecord(step, None, "val", metrics)
+
+
+def _schedule(num_steps=100, boundaries=()):
+    steps = np.arange(1, num_steps + 1)
+    return Schedule("poly", steps, 0.1 / steps, 0.8 + 0.001 * steps, boundaries)
 
 
 def _names(charts):
@@ -57,6 +68,100 @@ def test_the_terms_of_the_loss_get_curves_when_there_are_several():
     assert [curve.name for curve in two.curves] == ["total", "cross_entropy", "tags"]
 
 
+def test_the_validation_loss_is_drawn_beside_the_training_loss():
+    records = [_train(1, loss=1.5, cross_entropy=1.0, tags=0.5), _val(1, loss=2.0)]
+    records += [_val(2, loss=1.0), MetricRecord(2, None, "test", {"loss": 9.0})]
+    chart = make_charts(records)[0]
+    names = [curve.name for curve in chart.curves]
+    assert names == ["total", "validation loss", "cross_entropy", "tags"]
+    validation = chart.curves[1]
+    assert (validation.steps, validation.values) == ([1, 2], [2.0, 1.0])
+    assert validation.sparse
+    assert not validation.noisy
+
+
+def test_the_validation_loss_needs_no_training_loss():
+    (chart,) = make_charts([_val(1, loss=2.0)])
+    assert [curve.name for curve in chart.curves] == ["validation loss"]
+
+
+def test_the_loss_scale_has_a_chart_in_powers_of_two():
+    names = _names(make_charts([_train(1, loss=1.0, loss_scale=65536.0)]))
+    assert names == ["loss", "loss-scale"]
+    assert make_charts([_train(1, loss_scale=65536.0)])[0].log == 2
+
+
+def test_a_planned_schedule_takes_the_place_of_the_logged_rates():
+    records = [_train(50, learning_rate=9.0, momentum=9.0)]
+    boundaries = [(0, "first"), (50, "second")]
+    rate, momentum = make_charts(records, schedule=_schedule(100, boundaries))
+    assert (rate.title, momentum.title) == ("Learning rate", "Momentum")
+    assert len({rate.name, momentum.name}) == 2
+    for chart, first in ((rate, 0.1), (momentum, 0.801)):
+        (curve,) = chart.curves
+        assert curve.steps == list(range(1, 101))
+        assert curve.values[0] == first
+        assert chart.boundaries == boundaries
+        assert "poly" in chart.unit
+
+
+def test_momentum_is_not_drawn_without_a_schedule():
+    records = [_train(1, learning_rate=0.1, momentum=0.9)]
+    assert _names(make_charts(records)) == ["learning-rate"]
+
+
+def test_the_series_of_a_schedule_have_one_length():
+    with pytest.raises(ValueError, match="3, 2 and 3"):
+        Schedule("poly", np.arange(3), np.ones(2), np.ones(3))
+
+
+@pytest.fixture
+def draw(monkeypatch):
+    """Draws a chart into no file and returns its axes."""
+    axes = []
+    monkeypatch.setattr(
+        "fashionjax.report.curves.save",
+        lambda figure, *_: (figure.canvas.draw(), axes.append(figure.axes[0])),
+    )
+    return lambda chart: (draw_chart(None, chart), axes[-1])[1]
+
+
+@pytest.mark.parametrize("turn", [1, 10, 50, 70, 99])
+def test_the_names_of_phases_are_apart_and_cost_no_width(draw, turn):
+    names = ("encoder frozen", r"all $\trained$, also that")
+    boundaries = [(0, names[0]), (turn, names[1])]
+    axes = draw(make_charts([], schedule=_schedule(100, boundaries))[0])
+    assert {text.get_text() for text in axes.texts} == set(names)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not boxes[0].overlaps(boxes[1])
+    assert sorted(line.get_xdata()[0] for line in axes.lines[1:]) == [0, turn]
+    plain = draw(make_charts([], schedule=_schedule(100))[0])
+    assert not plain.texts
+    assert len(plain.lines) == 1
+    for side in ("x0", "x1"):
+        places = [getattr(a.get_window_extent(), side) for a in (axes, plain)]
+        assert abs(places[0] - places[1]) < 2, side
+
+
+@pytest.mark.parametrize(
+    ("base", "text"), [(0, "100000"), (2, r"$\mathdefault{2^{16}}$"), (10, "10000")]
+)
+def test_the_axis_is_that_of_the_base(draw, base, text):
+    curve = Curve("scale", [1, 2, 3], [2.0**13, 2.0**16, 2.0**18])
+    axes = draw(Chart("loss-scale", "Loss scale", "scale", (curve,), log=base))
+    assert axes.get_yscale() == ("log" if base else "linear")
+    ticks = [label.get_text() for label in axes.get_yticklabels()]
+    assert text in ticks
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1e-4, "1e-4"), (2.5e-5, "2.5e-5"), (0.001, "0.001"), (0.95, "0.95")],
+)
+def test_small_values_are_written_short(value, text):
+    assert _value_text(value) == text
+
+
 def test_learning_rates_of_groups_are_named_after_the_group():
     record = _train(1, **{"learning_rate": 0.1, "learning_rate/encoder": 0.01})
     chart = make_charts([record])[0]
@@ -64,12 +169,12 @@ def test_learning_rates_of_groups_are_named_after_the_group():
 
 
 def test_a_loss_over_two_decades_is_drawn_logarithmically():
-    assert make_charts([_train(1, loss=100.0), _train(2, loss=1.0)])[0].log
+    assert make_charts([_train(1, loss=100.0), _train(2, loss=1.0)])[0].log == 10
     assert not make_charts([_train(1, loss=2.0), _train(2, loss=1.0)])[0].log
     assert not make_charts([_train(1, loss=100.0), _train(2, loss=-1.0)])[0].log
 
 
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("log", [0, 2, 10])
 def test_a_chart_is_drawn_light_and_dark_with_gaps_and_single_points(tmp_path, log):
     steps = list(range(1, 201))
     values = [math.nan if s % 7 == 0 else math.inf if s == 9 else 3 / s for s in steps]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashionjax.report import Panel, write_report
+from fashionjax.report import Panel, Schedule, write_report
 from fashionjax.writers import JsonlWriter
 
 NAMES = ("background", "dress <b>&", "hat$_{$")
@@ -73,6 +73,13 @@ def test_every_picture_of_the_page_is_beside_it(tmp_path):
             picture.verify()
     pngs = {p.name for p in path.parent.glob("*.png")}
     assert pngs == page.files
+
+
+def test_a_planned_schedule_is_on_the_page_before_any_step_was_logged(tmp_path):
+    plan = Schedule("poly", np.arange(1, 4), np.ones(3), np.ones(3), [(0, "<b>")])
+    page = _Page(_report(tmp_path, schedule=plan).read_text("utf-8"))
+    assert {"learning-rate.png", "momentum.png", "momentum-dark.png"} <= page.files
+    assert "Momentum" in page.text
 
 
 def test_the_page_needs_no_network(tmp_path):
