@@ -15,7 +15,11 @@ The variants of the document's ablation: --config.model.variant=ours, class_only
 branches or plain.
 """
 
+import dataclasses
+
 from ml_collections import ConfigDict
+
+from fashionjax.augment import EXTENDED_UNET, MIRROR
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -62,6 +66,32 @@ def _document() -> ConfigDict:
     config.model.dropout_rate = 0.5
     config.model.dtype = "bfloat16"
 
+    _recipe(config)
+
+    # Two phases of ten epochs: first the pretrained encoder is frozen.
+    config.num_epochs = 20.0
+    config.freeze = ConfigDict({"num_epochs": 10.0, "batch_norm": "fastai"})
+
+    config.augment = ConfigDict(dataclasses.asdict(EXTENDED_UNET))
+
+    config.batch_size = 16
+    config.accumulate_steps = 1
+    config.ema_decay = 0.0
+    config.max_skipped_steps = 0
+
+    config.eval_batch_size = 64
+    config.eval_every_epochs = 1.0
+    config.best_metric = "pooled_iou_excl_bg"
+    config.early_stopping = ConfigDict({"patience": 0, "min_delta": 0.0})
+    config.checkpoint_every_steps = 0
+    config.log_every_steps = 50
+    config.writers = ("tensorboard",)
+    config.num_panels = 12
+    return config
+
+
+def _recipe(config: ConfigDict) -> None:
+    """Losses, optimiser and schedule of the document."""
     config.objective = ConfigDict()
     config.objective.segmentation = ConfigDict(
         {"weight": 1.0, "background_weight": 1.0, "foreground_weight": 2.0}
@@ -71,7 +101,14 @@ def _document() -> ConfigDict:
 
     # fastai's fit_one_cycle around the document's AdamW.
     config.optimizer = ConfigDict(
-        {"name": "adamw", "b2": 0.99, "eps": 1e-8, "weight_decay": 1e-3}
+        {
+            "name": "adamw",
+            "b2": 0.99,
+            "eps": 1e-8,
+            "weight_decay": 1e-3,
+            "nesterov": False,  # of "sgd" alone
+            "clip_norm": 0.0,
+        }
     )
     config.schedule = ConfigDict()
     config.schedule.name = "one_cycle"
@@ -82,17 +119,9 @@ def _document() -> ConfigDict:
     # Of "triangular" alone: full cycles in the run, and peak over base rate.
     config.schedule.num_cycles = 2
     config.schedule.base_div = 25.0
-
-    config.augment = ConfigDict({"horizontal_flip": 0.5})
-
-    config.batch_size = 16
-    config.eval_batch_size = 64
-    config.num_epochs = 20.0
-    config.eval_every_epochs = 1.0
-    config.log_every_steps = 50
-    config.best_metric = "pooled_iou_excl_bg"
-    config.num_panels = 12
-    return config
+    # Of "poly" and "warmup_cosine" alone.
+    config.schedule.min_learning_rate = 0.0
+    config.schedule.power = 0.9
 
 
 def _imaterialist2019(config: ConfigDict) -> None:
@@ -136,6 +165,7 @@ def _photos(config: ConfigDict, label_map: str) -> None:
     config.data.data_dir = ""
     config.data.cache = True
     config.model.pretrained = "none"
+    config.freeze.num_epochs = 0.0
     config.schedule.learning_rate = 1e-3
     config.num_epochs = 100.0
     config.eval_every_epochs = 5.0
@@ -159,6 +189,8 @@ def _slim(config: ConfigDict) -> None:
     config.model.branch_features = 128
     config.model.pretrained = "none"
     config.model.dtype = "float32"
+    config.freeze.num_epochs = 0.0
+    config.augment = ConfigDict(dataclasses.asdict(MIRROR))
     # From scratch the run is too short for a long warm-up.
     config.schedule.learning_rate = 2e-3
     config.schedule.warmup_fraction = 0.1

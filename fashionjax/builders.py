@@ -18,7 +18,7 @@ import optax
 from ml_collections import ConfigDict
 
 from fashionjax import encoders, losses, models
-from fashionjax.augment import Normalization, Prepare
+from fashionjax.augment import Augmentation, Normalization, Prepare
 from fashionjax.constants import BACKGROUND
 from fashionjax.data import label_maps
 from fashionjax.data.dataset import SPLITS, Dataset
@@ -64,7 +64,7 @@ def build_experiment(config: ConfigDict) -> Experiment:
             normalization=Normalization(
                 mean=tuple(config.data.mean), std=tuple(config.data.std)
             ),
-            horizontal_flip=config.augment.horizontal_flip,
+            augmentation=Augmentation(**config.augment.to_dict()),
         ),
     )
 
@@ -131,7 +131,11 @@ DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
 
 # --- model --------------------------------------------------------------------
 
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+DTYPES = {
+    "float32": jnp.float32,
+    "bfloat16": jnp.bfloat16,
+    "float16": jnp.float16,
+}
 
 ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet34": lambda **kw: encoders.ResNet(stage_sizes=(3, 4, 6, 3), **kw),
@@ -275,35 +279,53 @@ def build_objective(
 
 # --- optimiser ----------------------------------------------------------------
 
+Schedules = tuple[optax.Schedule, optax.Schedule]
 
-def build_schedules(
-    config: ConfigDict, num_steps: int
-) -> tuple[optax.Schedule, optax.Schedule]:
+
+def build_schedules(config: ConfigDict, num_steps: int) -> Schedules:
     """Builds learning rate and momentum of `config.schedule`.
 
     Args:
         config: The part `schedule` of a config.
-        num_steps: Length of the run.
+        num_steps: Length of the phase.
 
     Returns:
-        Learning rate and momentum (Adam's beta1), functions of the step.
+        Learning rate and momentum (Adam's beta1, SGD's own), functions of the step.
     """
     return _lookup("schedule", SCHEDULES, config.name)(config, num_steps)
 
 
-def _constant(
-    config: ConfigDict, num_steps: int
-) -> tuple[optax.Schedule, optax.Schedule]:
+def _constant(config: ConfigDict, num_steps: int) -> Schedules:
     del num_steps
-    return (
-        schedules.constant(config.learning_rate),
-        schedules.constant(config.max_momentum),
+    return schedules.constant(config.learning_rate), _max_momentum(config)
+
+
+def _poly(config: ConfigDict, num_steps: int) -> Schedules:
+    rate = schedules.poly(
+        config.learning_rate,
+        num_steps,
+        end_value=config.min_learning_rate,
+        power=config.power,
     )
+    return rate, _max_momentum(config)
 
 
-def _one_cycle(
-    config: ConfigDict, num_steps: int
-) -> tuple[optax.Schedule, optax.Schedule]:
+def _warmup_cosine(config: ConfigDict, num_steps: int) -> Schedules:
+    rate = schedules.warmup_cosine(
+        config.learning_rate,
+        num_steps,
+        warmup_steps=int(float(config.warmup_fraction) * num_steps),
+        end_value=config.min_learning_rate,
+    )
+    return rate, _max_momentum(config)
+
+
+def _one_cycle(config: ConfigDict, num_steps: int) -> Schedules:
+    if not 0 < config.min_momentum <= config.max_momentum:
+        raise ValueError(
+            f"config.schedule.min_momentum={config.min_momentum} and max_momentum="
+            f"{config.max_momentum}: one_cycle needs 0 < min_momentum <= max_momentum"
+        )
     ratio = config.min_momentum / config.max_momentum
     return (
         schedules.one_cycle(
@@ -319,9 +341,7 @@ def _one_cycle(
     )
 
 
-def _triangular(
-    config: ConfigDict, num_steps: int
-) -> tuple[optax.Schedule, optax.Schedule]:
+def _triangular(config: ConfigDict, num_steps: int) -> Schedules:
     step_size = max(1, round(num_steps / (2 * config.num_cycles)))
     base = config.learning_rate / config.base_div
     return (
@@ -332,33 +352,45 @@ def _triangular(
     )
 
 
-SCHEDULES: Mapping[
-    str, Callable[[ConfigDict, int], tuple[optax.Schedule, optax.Schedule]]
-] = {"constant": _constant, "one_cycle": _one_cycle, "triangular": _triangular}
+def _max_momentum(config: ConfigDict) -> optax.Schedule:
+    """The momentum of the schedules that do not cycle it."""
+    return schedules.constant(config.max_momentum)
 
 
-def build_optimizer(
-    config: ConfigDict, learning_rate: optax.Schedule, momentum: optax.Schedule
-) -> optax.GradientTransformation:
-    """Builds the optimiser that `config.optimizer` describes."""
-    build = _lookup("optimizer", OPTIMIZERS, config.name)
-    return build(config, learning_rate, momentum)
+SCHEDULES: Mapping[str, Callable[[ConfigDict, int], Schedules]] = {
+    "constant": _constant,
+    "one_cycle": _one_cycle,
+    "poly": _poly,
+    "triangular": _triangular,
+    "warmup_cosine": _warmup_cosine,
+}
 
 
-def _adamw(
-    config: ConfigDict, learning_rate: optax.Schedule, momentum: optax.Schedule
-) -> optax.GradientTransformation:
-    return optimizers.adamw(
-        learning_rate,
-        momentum,
+def build_optimizer(config: ConfigDict) -> optax.GradientTransformationExtraArgs:
+    """Builds the optimiser that `config.optimizer` describes.
+
+    Its update takes `learning_rate` and `momentum`.
+    """
+    return _lookup("optimizer", OPTIMIZERS, config.name)(config)
+
+
+OPTIMIZERS: Mapping[
+    str, Callable[[ConfigDict], optax.GradientTransformationExtraArgs]
+] = {
+    "adam": lambda config: optimizers.adam(
+        b2=config.b2, eps=config.eps, clip_norm=config.clip_norm
+    ),
+    "adamw": lambda config: optimizers.adamw(
         b2=config.b2,
         eps=config.eps,
         weight_decay=config.weight_decay,
-    )
-
-
-OPTIMIZERS: Mapping[str, Callable[..., optax.GradientTransformation]] = {
-    "adamw": _adamw
+        clip_norm=config.clip_norm,
+    ),
+    "sgd": lambda config: optimizers.sgd(
+        weight_decay=config.weight_decay,
+        nesterov=config.nesterov,
+        clip_norm=config.clip_norm,
+    ),
 }
 
 

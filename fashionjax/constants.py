@@ -17,3 +17,7 @@ EXAMPLE_INDEX = "example_index"
 
 EXAMPLE_MASK = "example_mask"
 """Batch key: bool `[batch]`, False for the rows that only fill up a last batch."""
+
+STOP = "stop"
+"""Batch key: int32 `[batch]`, above 0 in the rows of a process that was asked to stop.
+Its maximum over a batch is how all processes agree on the step to stop at."""

@@ -7,6 +7,7 @@ python -m fashionjax.main --config=configs/unet_ext.py
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from fashionjax import distributed
 from fashionjax.huge_pages import restart_with_huge_pages
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -35,6 +37,24 @@ _CLASSES = flags.DEFINE_list("classes", None, "predict: only these may occur.")
 _ABSENT = flags.DEFINE_list("absent", [], "predict: these cannot occur.")
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error was raised.")
 _TTA = flags.DEFINE_bool("tta", False, "predict: average with the mirrored photo.")
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0, in a run of several processes."
+)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many they are.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
+_DISTRIBUTED = flags.DEFINE_enum(
+    "distributed", "off", ["off", "auto"], "auto: asks the cluster for these three."
+)
+_INIT_TIMEOUT = flags.DEFINE_integer(
+    "init_timeout",
+    distributed.TIMEOUT_SECONDS,
+    "Seconds that processes wait for each other at the start.",
+)
+_HEARTBEAT_TIMEOUT = flags.DEFINE_integer(
+    "heartbeat_timeout",
+    distributed.HEARTBEAT_SECONDS,
+    "Seconds of silence after which a process counts as dead.",
+)
 
 
 def _workdir() -> Path:
@@ -42,6 +62,29 @@ def _workdir() -> Path:
         return Path(_WORKDIR.value)
     name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     return Path("runs") / f"{name}-{_CONFIG.value.dataset}"
+
+
+def _join_others(config: ConfigDict, workdir: Path) -> None:
+    """Joins the other processes of the run, if any; only the first one talks."""
+    processes = distributed.initialize(
+        coordinator=_COORDINATOR.value,
+        num_processes=_NUM_PROCESSES.value,
+        process_id=_PROCESS_ID.value,
+        detect=_DISTRIBUTED.value == "auto",
+        timeout_seconds=_INIT_TIMEOUT.value,
+        heartbeat_seconds=_HEARTBEAT_TIMEOUT.value,
+    )
+    if processes.count > 1 and _MODE.value == "predict":
+        raise ValueError("--mode=predict is for one process")
+    command = [_MODE.value, _SPLIT.value, str(workdir), config.to_json(sort_keys=True)]
+    distributed.check_same_on_all_processes(
+        hashlib.sha256("\n".join(command).encode()).hexdigest(),
+        "--config, --mode, --split and --workdir",
+    )
+    if processes.index > 0:
+        from fashionjax.train.progress import mute
+
+        mute()
 
 
 def _predict(workdir: Path) -> int:
@@ -71,9 +114,12 @@ def main(argv: Sequence[str]) -> int:
     # Orbax writes a dozen lines a checkpoint, and warns of opening one to read.
     logging.set_verbosity(logging.ERROR)
     config, workdir = _CONFIG.value, _workdir()
+    _join_others(config, workdir)
     if _MODE.value == "predict":
         return _predict(workdir)
     from fashionjax.train import loop
+    from fashionjax.train.interrupt import EXIT_STATUS, StoppedError
+    from fashionjax.train.progress import print_line
     from fashionjax.train.run import open_run
     from fashionjax.train.run_config import check_same_config
 
@@ -82,8 +128,12 @@ def main(argv: Sequence[str]) -> int:
         run = open_run(config, workdir)
         with run.open_checkpoints(read_only=True) as checkpoints:
             loop.evaluate_checkpoint(run, checkpoints, _SPLIT.value)
-    else:
+        return 0
+    try:
         loop.train_and_evaluate(config, workdir, allow_config_change=_ALLOW.value)
+    except StoppedError as stopped:
+        print_line(f"{stopped}; the same command goes on from there")
+        return EXIT_STATUS
     return 0
 
 
@@ -123,10 +173,10 @@ def _run() -> None:
     flags.mark_flag_as_required("config")
     try:
         app.run(main, flags_parser=_parse)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ArithmeticError) as error:
         if _TRACEBACK.value:
             raise
-        sys.exit(f"error: {error}")
+        distributed.exit_with_error(str(error))
 
 
 if __name__ == "__main__":

@@ -206,8 +206,13 @@ def _build(meta: dict[str, Any]) -> Any:
 def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Reads metadata, variables and step of the best checkpoint."""
     directory = workdir / "checkpoints"
-    best_metric = read_config(workdir).best_metric
-    with Checkpoints(directory, best_metric=best_metric, read_only=True) as checkpoints:
+    config = read_config(workdir)
+    with Checkpoints(
+        directory,
+        best_metric=config.best_metric,
+        min_delta=config.early_stopping.min_delta,
+        read_only=True,
+    ) as checkpoints:
         step = checkpoints.best_step
         if step is None:
             raise FileNotFoundError(f"{directory} holds no finished checkpoint")
@@ -221,7 +226,8 @@ def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
         abstract = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes
         )
-        return meta, checkpoints.restore_variables(step, abstract), step
+        ema = meta["config"]["ema_decay"] > 0
+        return meta, checkpoints.restore_variables(step, abstract, ema=ema), step
 
 
 def find_images(spec: str) -> list[Path]:

@@ -1,5 +1,10 @@
+import pathlib
+
 import jax
 
 # Eight fake devices, so that every test of sharding runs anywhere.
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
+# Most of the time of these tests is compilation, and many compile the same.
+_CACHE = pathlib.Path(__file__).parents[1] / ".pytest_cache/compilations"
+jax.config.update("jax_compilation_cache_dir", str(_CACHE))

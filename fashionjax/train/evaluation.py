@@ -11,8 +11,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from fashionjax.metrics import box_metrics, segmentation_metrics, tag_metrics
+from fashionjax.train.eval_step import EvalOutputs, EvalStep
+from fashionjax.train.interrupt import StoppedError, StopRequest
 from fashionjax.train.sharding import put_batch
-from fashionjax.train.step import EvalOutputs, EvalStep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,53 +63,62 @@ def saved_step(workdir: Path, split: str) -> int | None:
 
 def evaluate(
     eval_step: EvalStep,
-    params: Any,
-    batch_stats: Any,
+    variables: Mapping[str, Any],
     batches: Iterable[Mapping[str, np.ndarray]],
     *,
     mesh: Mesh,
     class_names: Sequence[str],
     split: str,
     step: int,
+    stop: StopRequest | None = None,
 ) -> Evaluation:
     """Evaluates a split.
 
     Args:
         eval_step: What `make_eval_step` returned.
-        params: Parameters of the model.
-        batch_stats: Running statistics of the model.
+        variables: `params` and `batch_stats` of the model.
         batches: This process's share of the split; the same number of batches on
             every process.
         mesh: The mesh of the run.
         class_names: Names of the classes, background first.
         split: Name of the split.
         step: Number of updates behind the parameters.
+        stop: Ends the evaluation early, on all processes at once.
 
     Returns:
         Metrics and confusion matrix of the split, the same on every process.
+
+    Raises:
+        StoppedError: If any process was asked to stop.
     """
     confusion = np.zeros((len(class_names), len(class_names)), np.int64)
     rows: list[EvalOutputs] = []
     num_images = 0
     for batch in batches:
-        outputs = jax.device_get(eval_step(params, batch_stats, put_batch(batch, mesh)))
+        asked = stop is not None and stop.requested
+        device_batch = put_batch(batch, mesh, stop=asked)
+        outputs = jax.device_get(
+            eval_step(variables["params"], variables["batch_stats"], device_batch)
+        )
+        if outputs.stop:
+            raise StoppedError(f"stopped in the evaluation of {split} at step {step}")
         confusion += outputs.confusion
         num_images += int(outputs.valid.sum())
-        images = outputs.replace(confusion=None)
+        images = outputs.replace(confusion=None, stop=None)
         rows.append(jax.tree.map(lambda x, valid=images.valid: x[valid], images))
     metrics = segmentation_metrics(confusion, class_names)
-    metrics |= _branch_metrics(rows, class_names[1:])
+    metrics |= _image_metrics(rows, class_names[1:])
     return Evaluation(split, step, num_images, metrics, confusion)
 
 
-def _branch_metrics(
+def _image_metrics(
     rows: Sequence[EvalOutputs], tag_names: Sequence[str]
 ) -> dict[str, float]:
-    """Metrics of the tag branch and of the box branch, as far as there are any."""
+    """Means over images: the loss, and metrics of the branches that there are."""
     if not rows:
         return {}
     columns = jax.tree.map(lambda *parts: np.concatenate(parts), *rows)
-    metrics = {}
+    metrics = {"loss": float(np.mean(columns.loss, dtype=np.float64))}
     if columns.tag_pred is not None:
         metrics |= tag_metrics(columns.tag_pred, columns.tags, tag_names)
     if columns.box_iou is not None:

@@ -11,20 +11,24 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from fashionjax.data import pipeline
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.evaluation import Evaluation, evaluate, saved_step
+from fashionjax.train.guards import CompilationCount, HealthWatch
+from fashionjax.train.interrupt import StoppedError, StopRequest
+from fashionjax.train.phases import Phase
 from fashionjax.train.progress import Progress, print_line
 from fashionjax.train.results import write_results
 from fashionjax.train.run import Run, open_run
 from fashionjax.train.run_config import check_same_config
 from fashionjax.train.sharding import put_batch
-from fashionjax.train.state import TrainState, init_state
-from fashionjax.train.step import make_train_step
-from fashionjax.writers import MetricWriter, open_writers
+from fashionjax.train.state import TrainState, init_state, restart_optimizer
+from fashionjax.train.train_log import TrainLog, print_evaluation
+from fashionjax.writers import MetricWriter, WriterGroup, open_writers
 
 
 def train_and_evaluate(
@@ -42,46 +46,54 @@ def train_and_evaluate(
 
     Raises:
         ValueError: If the configuration is wrong, or not that of the folder.
+        NonFiniteError: If loss or gradient is NaN or infinite.
+        StoppedError: If SIGTERM or Ctrl-C asked any process to stop; the next call
+            goes on from there.
     """
     workdir = Path(workdir)
     check_same_config(workdir, config, allow_change=allow_config_change)
     run = open_run(config, workdir)
-    with run.open_checkpoints() as checkpoints:
-        start_step = checkpoints.latest_step or 0
-        if start_step >= run.num_steps and _is_reported(run, checkpoints):
+    with StopRequest() as stop, run.open_checkpoints() as checkpoints:
+        if run.is_over(checkpoints) and _is_reported(run, checkpoints):
             print_line(
-                f"This run is finished: {start_step} steps. Its report is"
+                f"This run is finished: {checkpoints.latest_step} steps. Its report is"
                 f" {workdir}/report/index.html; train again in another --workdir, or"
                 " longer with a larger --config.num_epochs."
             )
             return None
-        if start_step:
-            print_line(f"Going on from step {start_step} in {workdir}")
-            state = checkpoints.restore(start_step, run.abstract_state)
-        else:
-            state = init_state(
-                run.experiment.model,
-                run.optimizer,
-                jax.random.key(config.seed),
-                image_size=run.experiment.image_size,
-                mesh=run.mesh,
-            )
-        is_main = jax.process_index() == 0
-        if is_main:
-            summary.write_run_config(workdir, config.to_dict())
-            num_examples = {k: len(v) for k, v in run.dataset.sources.items()}
-            print_line(summary.describe_run(state, config, run.num_steps, num_examples))
-        writers = open_writers(workdir, start_step) if is_main else None
+        start_step = checkpoints.latest_step or 0
+        state = _start(run, checkpoints, start_step)
+        writers = _open_writers(run, start_step)
         try:
-            train(run, state, start_step, checkpoints, writers)
-            checkpoints.wait()
-            result = evaluate_checkpoint(run, checkpoints, "test")
-            if writers is not None:
-                writers.write(result.step, "test", result.metrics)
+            train(run, state, start_step, checkpoints, writers, stop)
+            result = evaluate_checkpoint(run, checkpoints, "test", stop)
+            writers.write(result.step, "test", result.metrics)
         finally:
-            if writers is not None:
-                writers.close()
+            writers.close()
     return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """What the steps of this process share.
+
+    Attributes:
+        run: The run.
+        checkpoints: Where to save.
+        stop: Looked at in every step and in every batch of an evaluation.
+        log: Where metrics go.
+        watch: Looks at the health of every step.
+        batches: This process's rows of the batches that remain.
+        key: Random key of the run; every step makes its own of it.
+    """
+
+    run: Run
+    checkpoints: Checkpoints
+    stop: StopRequest
+    log: TrainLog
+    watch: HealthWatch
+    batches: Iterator[Mapping[str, np.ndarray]]
+    key: PRNGKeyArray
 
 
 def train(
@@ -89,98 +101,164 @@ def train(
     state: TrainState,
     start_step: int,
     checkpoints: Checkpoints,
-    writers: MetricWriter | None,
+    writers: MetricWriter,
+    stop: StopRequest,
 ) -> None:
-    """Updates the state until the run's last step, validating and saving on the way.
+    """Updates the state until the run is over, saving and evaluating on the way.
 
     Args:
         run: The run.
         state: Where to start; donated.
         start_step: Its step.
         checkpoints: Where to save.
-        writers: Where metrics go; None on all processes but one.
+        writers: Where metrics go.
+        stop: Whether this process was asked to stop.
+
+    Raises:
+        NonFiniteError: If loss or gradient is NaN or infinite.
+        StoppedError: If any process was asked to stop; the state is saved.
     """
-    config, experiment = run.config, run.experiment
-    train_step = make_train_step(
-        experiment.model,
-        experiment.objective,
-        run.optimizer,
-        experiment.prepare,
-        mesh=run.mesh,
-    )
-    eval_every = max(1, round(float(config.eval_every_epochs) * run.steps_per_epoch))
-    key = jax.random.key(config.seed + 1)
-    progress = Progress(
-        run.num_steps,
-        start_step=start_step,
-        batch_size=config.batch_size,
-        num_examples=run.steps_per_epoch * config.batch_size,
-    )
-    batches = _train_batches(run, start_step)
-    since_log: list[dict[str, jax.Array]] = []
-    for step in range(start_step + 1, run.num_steps + 1):
-        with progress.waiting_for_data():
-            batch = next(batches)
-        device_batch = put_batch(batch, run.mesh)
-        if step == start_step + 1:
-            print_line("Compiling the training step …")
-            with progress.pause(once=True):
-                state, metrics = train_step(state, device_batch, key)
-                jax.block_until_ready(state)
-        else:
-            state, metrics = train_step(state, device_batch, key)
-        since_log.append(metrics)
-
-        if step % config.log_every_steps == 0 or step == run.num_steps:
-            averages = _average(since_log)
-            since_log = []
-            rates = progress.report(step, averages)
-            if writers is not None:
-                averages["learning_rate"] = float(run.learning_rate(step - 1))
-                writers.write(
-                    step, "train", averages | rates.metrics(), progress.epoch(step)
-                )
-        if step % eval_every == 0 or step == run.num_steps:
-            # Steps that are still under way belong to training, not to the pause.
-            jax.block_until_ready(state)
-            with progress.pause():
-                variables = {"params": state.params, "batch_stats": state.batch_stats}
-                result = _evaluate(run, variables, step, "val")
-                _print_result(result)
-                if writers is not None:
-                    writers.write(step, "val", result.metrics, progress.epoch(step))
-                checkpoints.save(
-                    state, metrics=_finite(result.metrics), meta=_meta(run)
-                )
+    with CompilationCount() as compilations:
+        session = Session(
+            run=run,
+            checkpoints=checkpoints,
+            stop=stop,
+            log=_open_log(run, start_step, writers, compilations),
+            watch=HealthWatch(
+                run.workdir,
+                run.dataset.sources["train"],
+                max_skipped=run.config.max_skipped_steps,
+            ),
+            batches=_train_batches(run, start_step),
+            key=jax.random.key(run.config.seed + 1),
+        )
+        if start_step and run.is_evaluated_at(start_step):
+            # The last process may have ended between its checkpoint and its evaluation.
+            _evaluate_and_record(session, state, start_step)
+        for phase in run.phases:
+            if start_step >= phase.end or run.is_over(checkpoints):
+                continue
+            if start_step <= phase.start and phase.start > 0:
+                state = restart_optimizer(state, run.optimizer, run.mesh)
+            state = _train_phase(session, phase, state, max(start_step, phase.start))
 
 
-def evaluate_checkpoint(run: Run, checkpoints: Checkpoints, split: str) -> Evaluation:
+def _train_phase(
+    session: Session, phase: Phase, state: TrainState, start_step: int
+) -> TrainState:
+    """Makes the steps of a phase from `start_step` on, or until the run is over."""
+    run, log = session.run, session.log
+    print_line(f"Compiling the training step ({phase.name}) …")
+    with log.pause(once=True):
+        train_step = run.compile_train_step(phase)
+    for step in range(start_step + 1, phase.end + 1):
+        with log.waiting_for_data():
+            batch = next(session.batches)
+        device_batch = put_batch(batch, run.mesh, stop=session.stop.requested)
+        state, metrics, health = train_step(state, device_batch, session.key)
+        asked_to_stop = session.watch.add(step, batch, health)
+        log.step(step, metrics, last=step == phase.end)
+        if asked_to_stop or run.is_saved_at(step) or run.is_evaluated_at(step):
+            # Waits: no step is saved before it is known to be finite.
+            asked_to_stop |= session.watch.settle()
+            with log.pause():
+                session.checkpoints.save(state, _meta(run))
+                if asked_to_stop:
+                    raise StoppedError(f"stopped at step {step}")
+                if run.is_evaluated_at(step):
+                    _evaluate_and_record(session, state, step)
+            if run.is_over(session.checkpoints):
+                break
+    return state
+
+
+def _evaluate_and_record(session: Session, state: TrainState, step: int) -> None:
+    """Evaluates a saved state on `val`, unless that has been done."""
+    run, checkpoints = session.run, session.checkpoints
+    if checkpoints.is_evaluated(step):
+        return
+    result = _evaluate(run, state.variables, step, "val", session.stop)
+    session.log.evaluation(result)
+    finite = {name: v for name, v in result.metrics.items() if np.isfinite(v)}
+    selection = checkpoints.record(step, finite)
+    if run.is_out_of_patience(checkpoints):
+        print_line(
+            f"Stopping early: {run.config.best_metric} has not improved in"
+            f" {selection.num_stale} evaluations since step {selection.best_step}"
+        )
+
+
+def evaluate_checkpoint(
+    run: Run, checkpoints: Checkpoints, split: str, stop: StopRequest | None = None
+) -> Evaluation:
     """Evaluates the best checkpoint on a split; writes `eval-SPLIT/` and the report.
 
     Args:
         run: The run.
-        checkpoints: Its checkpoints; at least one.
+        checkpoints: Its checkpoints; at least one that was evaluated.
         split: "train", "val" or "test".
+        stop: Ends the evaluation early.
 
     Returns:
         The evaluation.
 
     Raises:
-        ValueError: If there is no checkpoint yet.
+        ValueError: If there is no evaluated checkpoint yet.
+        StoppedError: If any process was asked to stop.
     """
     step = checkpoints.best_step
     if step is None:
         raise ValueError(f"{run.workdir} has no finished checkpoint yet")
     abstract = run.abstract_state
     variables = checkpoints.restore_variables(
-        step, {"params": abstract.params, "batch_stats": abstract.batch_stats}
+        step,
+        {"params": abstract.params, "batch_stats": abstract.batch_stats},
+        ema=abstract.ema is not None,
     )
-    result = _evaluate(run, variables, step, split)
-    _print_result(result)
+    result = _evaluate(run, variables, step, split, stop)
+    print_evaluation(result)
     if jax.process_index() == 0:
         result.save(run.workdir)
         write_results(run, variables, result)
     return result
+
+
+def _start(run: Run, checkpoints: Checkpoints, start_step: int) -> TrainState:
+    """The state to start with, restored or new; tells what the run is."""
+    if start_step:
+        print_line(f"Going on from step {start_step} in {run.workdir}")
+        state = checkpoints.restore(start_step, run.abstract_state)
+    else:
+        state = init_state(run.init, jax.random.key(run.config.seed), run.mesh)
+    if jax.process_index() == 0:
+        summary.write_run_config(run.workdir, run.config.to_dict())
+    num_examples = {name: len(source) for name, source in run.dataset.sources.items()}
+    print_line(summary.describe_run(state, run.config, run.num_steps, num_examples))
+    return state
+
+
+def _open_log(
+    run: Run, start_step: int, writers: MetricWriter, compilations: CompilationCount
+) -> TrainLog:
+    progress = Progress(
+        run.num_steps,
+        start_step=start_step,
+        batch_size=run.config.batch_size,
+        num_examples=run.steps_per_epoch * run.config.batch_size,
+    )
+    return TrainLog(progress, writers, compilations, every=run.config.log_every_steps)
+
+
+def _open_writers(run: Run, start_step: int) -> WriterGroup:
+    """All writers of the config in the first process, none in the others."""
+    if jax.process_index() > 0:
+        return WriterGroup([])
+    return open_writers(
+        run.workdir,
+        start_step,
+        names=tuple(run.config.writers),
+        config=run.config.to_dict(),
+    )
 
 
 def _is_reported(run: Run, checkpoints: Checkpoints) -> bool:
@@ -210,7 +288,11 @@ def _train_batches(run: Run, start_step: int) -> Iterator[dict[str, np.ndarray]]
 
 
 def _evaluate(
-    run: Run, variables: Mapping[str, Any], step: int, split: str
+    run: Run,
+    variables: Mapping[str, Any],
+    step: int,
+    split: str,
+    stop: StopRequest | None,
 ) -> Evaluation:
     batches = pipeline.eval_batches(
         run.dataset.sources[split],
@@ -221,28 +303,14 @@ def _evaluate(
     )
     return evaluate(
         run.eval_step,
-        variables["params"],
-        variables["batch_stats"],
+        variables,
         batches,
         mesh=run.mesh,
         class_names=run.experiment.label_map.class_names,
         split=split,
         step=step,
+        stop=stop,
     )
-
-
-def _average(metrics: list[dict[str, jax.Array]]) -> dict[str, float]:
-    """Means over the steps since the last line."""
-    fetched = jax.device_get(metrics)
-    return {
-        name: float(np.mean([m[name] for m in fetched], dtype=np.float64))
-        for name in fetched[0]
-    }
-
-
-def _finite(metrics: dict[str, float]) -> dict[str, float]:
-    """Metrics without those that are undefined, such as IoU of an absent class."""
-    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def _meta(run: Run) -> dict[str, Any]:
@@ -256,14 +324,3 @@ def _meta(run: Run) -> dict[str, Any]:
         "image_size": run.experiment.image_size,
         "normalization": dataclasses.asdict(normalization),
     }
-
-
-def _print_result(result: Evaluation) -> None:
-    shown = ("mean_iou", "pooled_iou_excl_bg", "mask_iou", "pixel_accuracy", "f1")
-    parts = [
-        f"{name} {result.metrics[name]:.4f}" for name in shown if name in result.metrics
-    ]
-    print_line(
-        f"{result.split} at step {result.step} · {result.num_images} images · "
-        + " · ".join(parts)
-    )

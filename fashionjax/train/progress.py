@@ -14,8 +14,19 @@ NUM_WINDOWS = 8
 """Logging intervals that the time left is estimated from."""
 
 
+_is_muted = False
+
+
+def mute() -> None:
+    """Silences `print_line`: in all processes of a run but the first."""
+    global _is_muted
+    _is_muted = True
+
+
 def print_line(line: str) -> None:
     """Prints at once; a terminal without the line's characters shows `?` for them."""
+    if _is_muted:
+        return
     encoding = sys.stdout.encoding or "utf-8"
     print(line.encode(encoding, "replace").decode(encoding), flush=True)
 

@@ -13,15 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from fashionjax.augment import NO_AUGMENTATION, Prepare
 from fashionjax.builders import Experiment
 from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.dataset import Source
-from fashionjax.report import Panel, write_report
+from fashionjax.report import AugmentedExample, Panel, Schedule, write_report
 from fashionjax.train import summary
+from fashionjax.train.eval_step import predict
 from fashionjax.train.evaluation import Evaluation
 from fashionjax.train.progress import print_line
 from fashionjax.train.run import Run
-from fashionjax.train.step import predict
+
+NUM_AUGMENTED, NUM_VERSIONS = 4, 5
+"""Examples of the contact sheet of the augmentation, and versions of each."""
 
 
 def write_results(run: Run, variables: Mapping[str, Any], result: Evaluation) -> None:
@@ -51,8 +55,61 @@ def write_results(run: Run, variables: Mapping[str, Any], result: Evaluation) ->
         ),
         commands=_commands(run.config),
         best_metric=run.config.best_metric,
+        schedule=planned_schedule(run),
+        augmented=augmented_examples(
+            run.experiment.prepare, run.dataset.sources["train"], run.config.seed
+        ),
     )
     print_line(f"Report: {path}")
+
+
+def planned_schedule(run: Run) -> Schedule:
+    """Learning rate and momentum at every step of a run, phase after phase."""
+    rates, momenta = [], []
+    for phase in run.phases:
+        since = np.arange(phase.end - phase.start)
+        rates.append(np.asarray(phase.learning_rate(since)))
+        momenta.append(np.asarray(phase.momentum(since)))
+    return Schedule(
+        name=run.config.schedule.name,
+        steps=np.arange(1, run.num_steps + 1),
+        learning_rate=np.concatenate(rates),
+        momentum=np.concatenate(momenta),
+        boundaries=[(phase.start, phase.name) for phase in run.phases[1:]],
+    )
+
+
+def augmented_examples(
+    prepare: Prepare, source: Source, seed: int
+) -> list[AugmentedExample]:
+    """Shows what training makes of the first examples, in the first steps.
+
+    Args:
+        prepare: Preparation of batches.
+        source: The training split.
+        seed: Of the run.
+
+    Returns:
+        An example each; none if the run augments nothing.
+    """
+    if prepare.augmentation == NO_AUGMENTATION:
+        return []
+    examples = [source[i] for i in range(min(NUM_AUGMENTED, len(source)))]
+    image = np.stack([example[IMAGE] for example in examples])
+    label = np.stack([example[LABEL] for example in examples])
+    augment = jax.jit(prepare.augment)
+    keys = jax.random.split(jax.random.key(seed), NUM_VERSIONS)
+    index = np.arange(len(examples), dtype=np.int32)
+    versions = [jax.device_get(augment(image, label, key, index)) for key in keys]
+    return [
+        AugmentedExample(
+            image=image[i],
+            label=label[i],
+            image_id=str(example["image_id"]),
+            versions=[(images[i], labels[i]) for images, labels in versions],
+        )
+        for i, example in enumerate(examples)
+    ]
 
 
 def run_facts(

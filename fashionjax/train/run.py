@@ -6,19 +6,29 @@
 
 import dataclasses
 import functools
+import operator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
 import optax
 from jax.sharding import Mesh
+from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from fashionjax import builders
 from fashionjax.builders import Experiment
+from fashionjax.constants import EXAMPLE_INDEX, IMAGE, LABEL, STOP
 from fashionjax.data.dataset import Dataset
+from fashionjax.distributed import first_process_first
 from fashionjax.train.checkpoints import Checkpoints
-from fashionjax.train.sharding import check_batch_size, make_mesh
-from fashionjax.train.state import TrainState, abstract_state
-from fashionjax.train.step import EvalStep, make_eval_step
+from fashionjax.train.eval_step import EvalStep, make_eval_step
+from fashionjax.train.phases import Phase, make_phases
+from fashionjax.train.sharding import by_example, check_batch_size, make_mesh
+from fashionjax.train.state import TrainState, abstract_state, make_init
+from fashionjax.train.step import TrainStep, make_train_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +41,10 @@ class Run:
         experiment: Model, objective and preparation of batches.
         dataset: The examples.
         mesh: All devices.
-        learning_rate: Schedule, a function of the step.
-        optimizer: The optimiser around it.
-        num_steps: Updates of the whole run.
-        steps_per_epoch: Updates of one pass over the training split.
+        phases: What happens when: schedules, and what is frozen.
+        optimizer: The optimiser of all phases.
+        num_steps: Steps of the whole run.
+        steps_per_epoch: Steps of one pass over the training split.
     """
 
     config: ConfigDict
@@ -42,33 +52,95 @@ class Run:
     experiment: Experiment
     dataset: Dataset
     mesh: Mesh
-    learning_rate: optax.Schedule
-    optimizer: optax.GradientTransformation
+    phases: tuple[Phase, ...]
+    optimizer: optax.GradientTransformationExtraArgs
     num_steps: int
     steps_per_epoch: int
 
     @property
-    def abstract_state(self) -> TrainState:
-        """Shapes, types and places of the training state."""
-        return abstract_state(
+    def init(self) -> Callable[[PRNGKeyArray], TrainState]:
+        """The function from a random key to the state at step 0."""
+        return make_init(
             self.experiment.model,
             self.optimizer,
             image_size=self.experiment.image_size,
-            mesh=self.mesh,
+            ema=self.config.ema_decay > 0,
+            loss_scale=self.config.model.dtype == "float16",
         )
+
+    @property
+    def abstract_state(self) -> TrainState:
+        """Shapes, types and places of the training state."""
+        return abstract_state(self.init, self.mesh)
+
+    @property
+    def abstract_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes, types and places of a training batch."""
+        rows, size = self.config.batch_size, self.experiment.image_size
+        shapes = {
+            IMAGE: ((rows, *size, 3), np.uint8),
+            LABEL: ((rows, *size), np.uint8),
+            EXAMPLE_INDEX: ((rows,), np.int32),
+            STOP: ((rows,), np.int32),
+        }
+        return {
+            name: jax.ShapeDtypeStruct(shape, dtype, sharding=by_example(self.mesh))
+            for name, (shape, dtype) in shapes.items()
+        }
+
+    def compile_train_step(self, phase: Phase) -> TrainStep:
+        """Compiles the update of a phase, for the run's shapes and no others."""
+        train_step = make_train_step(
+            self.experiment.model,
+            self.experiment.objective,
+            self.optimizer,
+            self.experiment.prepare,
+            phase,
+            mesh=self.mesh,
+            accumulate_steps=self.config.accumulate_steps,
+            ema_decay=self.config.ema_decay,
+        )
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        # jit's result can be lowered; its type does not say so.
+        lowered: Any = train_step
+        return lowered.lower(self.abstract_state, self.abstract_batch, key).compile()
 
     @functools.cached_property
     def eval_step(self) -> EvalStep:
         """The evaluation of a batch, compiled once for all evaluations of the run."""
+        experiment = self.experiment
         return make_eval_step(
-            self.experiment.model, self.experiment.prepare, mesh=self.mesh
+            experiment.model, experiment.objective, experiment.prepare, mesh=self.mesh
         )
+
+    def is_evaluated_at(self, step: int) -> bool:
+        """Whether the run evaluates after this step."""
+        every = round(float(self.config.eval_every_epochs) * self.steps_per_epoch)
+        return step % max(1, every) == 0 or step == self.num_steps
+
+    def is_saved_at(self, step: int) -> bool:
+        """Whether the run saves after this step, evaluation or not."""
+        every = self.config.checkpoint_every_steps
+        return every > 0 and step % every == 0
+
+    def is_over(self, checkpoints: Checkpoints) -> bool:
+        """Whether the latest checkpoint is the last: all steps made, or no patience."""
+        step = checkpoints.latest_step
+        if step is None or not checkpoints.is_evaluated(step):
+            return False
+        return step >= self.num_steps or self.is_out_of_patience(checkpoints)
+
+    def is_out_of_patience(self, checkpoints: Checkpoints) -> bool:
+        """Whether too many evaluations in a row were no improvement."""
+        patience = self.config.early_stopping.patience
+        return 0 < patience <= checkpoints.selection.num_stale
 
     def open_checkpoints(self, *, read_only: bool = False) -> Checkpoints:
         """Opens the run's checkpoints."""
         return Checkpoints(
             self.workdir / "checkpoints",
             best_metric=self.config.best_metric,
+            min_delta=self.config.early_stopping.min_delta,
             read_only=read_only,
         )
 
@@ -80,21 +152,45 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
         ValueError: If the configuration is wrong.
     """
     mesh = make_mesh()
-    check_batch_size(config.batch_size, mesh, "config.batch_size")
+    _check_counts(config)
+    parts = config.accumulate_steps
+    check_batch_size(config.batch_size, mesh, "config.batch_size", parts=parts)
     check_batch_size(config.eval_batch_size, mesh, "config.eval_batch_size")
     experiment = builders.build_experiment(config)
-    dataset = builders.build_dataset(config.data)
+    # The first process prepares what the others then find prepared.
+    with first_process_first():
+        dataset = builders.build_dataset(config.data)
     steps_per_epoch = max(1, len(dataset.sources["train"]) // config.batch_size)
     num_steps = max(1, round(float(config.num_epochs) * steps_per_epoch))
-    learning_rate, momentum = builders.build_schedules(config.schedule, num_steps)
     return Run(
         config=config,
         workdir=workdir,
         experiment=experiment,
         dataset=dataset,
         mesh=mesh,
-        learning_rate=learning_rate,
-        optimizer=builders.build_optimizer(config.optimizer, learning_rate, momentum),
+        phases=make_phases(config, num_steps, steps_per_epoch),
+        optimizer=builders.build_optimizer(config.optimizer),
         num_steps=num_steps,
         steps_per_epoch=steps_per_epoch,
     )
+
+
+def _check_counts(config: ConfigDict) -> None:
+    """Refuses numbers that a run cannot do with, before anything is built."""
+    least = {
+        "accumulate_steps": 1,
+        "log_every_steps": 1,
+        "checkpoint_every_steps": 0,
+        "max_skipped_steps": 0,
+        "early_stopping.patience": 0,
+        "early_stopping.min_delta": 0,
+    }
+    for key, lowest in least.items():
+        value = operator.attrgetter(key)(config)
+        if value < lowest:
+            raise ValueError(f"config.{key}={value}; allowed is {lowest} or more")
+    if not 0 <= config.ema_decay < 1:
+        raise ValueError(
+            f"config.ema_decay={config.ema_decay}; allowed is 0 (no averages) up to,"
+            " not including, 1"
+        )

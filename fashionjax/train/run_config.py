@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 MAY_CHANGE = frozenset(
     {
+        "checkpoint_every_steps",
         "data.cache",
         "data.data_dir",
         "data.num_threads",
@@ -23,6 +24,7 @@ MAY_CHANGE = frozenset(
         "log_every_steps",
         "num_epochs",
         "num_panels",
+        "writers",
     }
 )
 """Keys that a resumed run may set anew: length, intervals, paths, speed."""

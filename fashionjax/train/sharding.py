@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from fashionjax.constants import STOP
+
 DATA_AXIS = "data"
 """Mesh axis over which the examples of a batch are spread."""
 
@@ -27,32 +29,43 @@ def by_example(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 
 
-def check_batch_size(batch_size: int, mesh: Mesh, name: str) -> None:
+def check_batch_size(batch_size: int, mesh: Mesh, name: str, *, parts: int = 1) -> None:
     """Refuses a batch that the devices cannot share evenly.
 
+    Args:
+        batch_size: Rows of the whole batch.
+        mesh: The mesh of the run.
+        name: What to call the number in the error.
+        parts: Parts that the batch is cut into, each shared by all devices.
+
     Raises:
-        ValueError: If the data axis does not divide `batch_size`.
+        ValueError: If the data axis, times the parts, does not divide `batch_size`.
     """
     shards = mesh.shape[DATA_AXIS]
-    if batch_size < 1 or batch_size % shards:
+    if batch_size < 1 or batch_size % (shards * parts):
+        times = f", times config.accumulate_steps={parts}" if parts > 1 else ""
         raise ValueError(
-            f"{name}={batch_size} is not a positive multiple of {shards}, the number"
-            " of devices along the data axis"
+            f"{name}={batch_size} is not a positive multiple of {shards * parts}, the"
+            f" number of devices along the data axis{times}"
         )
 
 
-def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
+def put_batch(
+    batch: Mapping[str, np.ndarray], mesh: Mesh, *, stop: bool = False
+) -> dict[str, jax.Array]:
     """Makes global arrays of this process's rows of a batch.
 
     Args:
         batch: This process's share of the global batch, first axis examples.
         mesh: The mesh of the run.
+        stop: Whether this process was asked to stop.
 
     Returns:
-        Arrays of the global batch, spread over the data axis.
+        Arrays of the global batch, spread over the data axis, with `STOP`.
     """
     sharding = by_example(mesh)
+    rows = len(next(iter(batch.values())))
     return {
         name: jax.make_array_from_process_local_data(sharding, value)
-        for name, value in batch.items()
+        for name, value in (*batch.items(), (STOP, np.full(rows, stop, np.int32)))
     }

@@ -1,5 +1,7 @@
 """The training state and how it begins."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +12,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from fashionjax.train.precision import LossScale
 from fashionjax.train.sharding import replicated
 
 # A program that runs once: on CPUs LLVM takes six times as long to optimise the many
@@ -22,76 +25,104 @@ class TrainState:
     """Everything that a step changes.
 
     Attributes:
-        step: Number of updates so far, int32.
+        step: Number of steps so far, int32; those that were skipped count.
         params: Parameters, float32.
         batch_stats: Running statistics of BatchNorm, float32.
         opt_state: State of the optimiser.
+        ema: Moving averages of `params` and `batch_stats`, float32; None without.
+        loss_scale: Loss scale of float16; None for other types.
+        num_skipped: Steps in a row, up to this one, whose loss or gradient was not
+            finite, int32.
     """
 
     step: Int[Array, ""]
     params: Any
     batch_stats: Any
     opt_state: optax.OptState
+    ema: dict[str, Any] | None
+    loss_scale: LossScale | None
+    num_skipped: Int[Array, ""]
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What evaluation and prediction use: the averages, where there are any."""
+        if self.ema is not None:
+            return self.ema
+        return {"params": self.params, "batch_stats": self.batch_stats}
 
 
-def init_state(
+def make_init(
     model: nn.Module,
-    optimizer: optax.GradientTransformation,
-    key: PRNGKeyArray,
+    optimizer: optax.GradientTransformationExtraArgs,
     *,
     image_size: tuple[int, int],
-    mesh: Mesh,
-) -> TrainState:
-    """Initialises parameters and optimiser directly in their place on the devices.
+    ema: bool = False,
+    loss_scale: bool = False,
+) -> Callable[[PRNGKeyArray], TrainState]:
+    """Returns the function from a random key to the state at step 0.
 
     Args:
         model: The model.
         optimizer: The optimiser.
-        key: Random key of the initial parameters.
         image_size: (height, width) of the images to come.
+        ema: Whether to keep moving averages.
+        loss_scale: Whether to scale the loss, as float16 needs.
+    """
+
+    def init(key: PRNGKeyArray) -> TrainState:
+        image = jnp.zeros((1, *image_size, 3), jnp.float32)
+        variables = model.init({"params": key}, image, train=False)
+        params, batch_stats = variables["params"], variables.get("batch_stats", {})
+        average = {"params": params, "batch_stats": batch_stats} if ema else None
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            batch_stats=batch_stats,
+            opt_state=optimizer.init(params),
+            ema=jax.tree.map(jnp.copy, average),
+            loss_scale=LossScale.create() if loss_scale else None,
+            num_skipped=jnp.zeros((), jnp.int32),
+        )
+
+    return init
+
+
+def init_state(
+    init: Callable[[PRNGKeyArray], TrainState], key: PRNGKeyArray, mesh: Mesh
+) -> TrainState:
+    """Initialises parameters and optimiser directly in their place on the devices.
+
+    Args:
+        init: What `make_init` returned.
+        key: Random key of the initial parameters.
         mesh: The mesh of the run.
 
     Returns:
         A state at step 0.
     """
-    init = jax.jit(
-        make_init(model, optimizer, image_size),
+    platform = mesh.devices.flat[0].platform
+    compiled = jax.jit(
+        init,
         out_shardings=replicated(mesh),
-        compiler_options=_FAST_COMPILE.get(mesh.devices.flat[0].platform),
+        compiler_options=_FAST_COMPILE.get(platform),
     )
-    return init(key)
+    return compiled(key)
 
 
 def abstract_state(
-    model: nn.Module,
-    optimizer: optax.GradientTransformation,
-    *,
-    image_size: tuple[int, int],
-    mesh: Mesh,
+    init: Callable[[PRNGKeyArray], TrainState], mesh: Mesh
 ) -> TrainState:
     """Describes the state without allocating it, to size or to restore it."""
-    shapes = jax.eval_shape(make_init(model, optimizer, image_size), jax.random.key(0))
+    shapes = jax.eval_shape(init, jax.random.key(0))
     sharding = replicated(mesh)
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
     )
 
 
-def make_init(
-    model: nn.Module,
-    optimizer: optax.GradientTransformation,
-    image_size: tuple[int, int],
-) -> Any:
-    """Returns the function from a random key to the state at step 0."""
-
-    def init(key: PRNGKeyArray) -> TrainState:
-        image = jnp.zeros((1, *image_size, 3), jnp.float32)
-        variables = model.init({"params": key}, image, train=False)
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            params=variables["params"],
-            batch_stats=variables.get("batch_stats", {}),
-            opt_state=optimizer.init(variables["params"]),
-        )
-
-    return init
+def restart_optimizer(
+    state: TrainState, optimizer: optax.GradientTransformationExtraArgs, mesh: Mesh
+) -> TrainState:
+    """Gives the state a new optimiser state, as fastai does when it unfreezes."""
+    init = jax.jit(optimizer.init, out_shardings=replicated(mesh))
+    return dataclasses.replace(state, opt_state=init(state.params))

@@ -1,7 +1,8 @@
-"""The compiled training step and the compiled evaluation step."""
+"""The compiled training step."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import flax.linen as nn
 import flax.struct
@@ -9,198 +10,143 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from fashionjax.augment import Prepare
-from fashionjax.constants import EXAMPLE_MASK, IMAGE, LABEL
+from fashionjax.constants import EXAMPLE_INDEX, IMAGE, LABEL, STOP
 from fashionjax.losses import Objective
-from fashionjax.metrics import confusion_matrix
-from fashionjax.ops.boxes import box_iou
+from fashionjax.train.freezing import trainable
+from fashionjax.train.gradients import Metrics, make_gradients
+from fashionjax.train.phases import Phase
 from fashionjax.train.sharding import by_example, replicated
 from fashionjax.train.state import TrainState
-from fashionjax.types import Image, Outputs
 
 Batch: TypeAlias = Mapping[str, jax.Array]
+
+
+@flax.struct.dataclass
+class Health:
+    """What the host has to know of every step.
+
+    Attributes:
+        finite: Whether loss and gradients were finite, or float16 overflowed, which
+            its loss scale mends.
+        num_skipped: Steps in a row, up to this one, that were not.
+        stop: Above 0 if any process was asked to stop.
+    """
+
+    finite: Bool[Array, ""]
+    num_skipped: Int[Array, ""]
+    stop: Int[Array, ""]
+
+
 TrainStep: TypeAlias = Callable[
-    [TrainState, Batch, PRNGKeyArray], tuple[TrainState, dict[str, jax.Array]]
+    [TrainState, Batch, PRNGKeyArray], tuple[TrainState, Metrics, Health]
 ]
 
 
 def make_train_step(
     model: nn.Module,
     objective: Objective,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformationExtraArgs,
     prepare: Prepare,
+    phase: Phase,
     *,
     mesh: Mesh,
+    accumulate_steps: int = 1,
+    ema_decay: float = 0.0,
 ) -> TrainStep:
-    """Builds the compiled data-parallel update.
+    """Builds the compiled data-parallel update of a phase.
 
     Args:
         model: Returns `types.Outputs`.
         objective: What to minimise.
-        optimizer: How.
+        optimizer: How; its update takes `learning_rate` and `momentum`.
         prepare: From raw batch to model input and targets.
+        phase: Its schedules and what is frozen.
         mesh: Devices that share each batch.
+        accumulate_steps: Parts that a batch is cut into, one after another, to save
+            memory; their gradients are averaged. BatchNorm and losses that divide by a
+            sum over the batch see one part at a time.
+        ema_decay: Decay of the moving averages, where the state has any.
 
     Returns:
-        A jitted function of (state, batch, key) to the new state and scalars: "loss",
-        the terms of the objective before weighting, and "grad_norm". The state is
-        donated: the one passed in must not be used again. The randomness of a step is
-        a function of the key and `state.step`.
+        A jitted function of (state, batch, key) to the new state, scalars ("loss", the
+        terms of the objective before weighting, "grad_norm", "learning_rate",
+        "momentum", "skipped" 0 or 1, "loss_scale" of float16) and `Health`. The state
+        is donated: the one passed in must not be used again. Where loss or gradient is
+        not finite, nothing but `step`, `num_skipped` and the loss scale changes. The
+        randomness of a step is a function of the key and `state.step`.
     """
+    gradients = make_gradients(model, objective, phase.frozen, accumulate_steps)
 
     def train_step(
         state: TrainState, batch: Batch, key: PRNGKeyArray
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
+    ) -> tuple[TrainState, Metrics, Health]:
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
-        image, targets = prepare(batch[IMAGE], batch[LABEL], augment_key)
-
-        def compute_loss(params: Any) -> tuple[jax.Array, tuple[Any, Any]]:
-            outputs, updated = model.apply(
-                {"params": params, "batch_stats": state.batch_stats},
-                image,
-                train=True,
-                mutable=["batch_stats"],
-                rngs={"dropout": dropout_key},
-            )
-            loss, terms = objective(outputs, targets)
-            return loss, (terms, updated.get("batch_stats", {}))
-
-        (loss, (terms, batch_stats)), grads = jax.value_and_grad(
-            compute_loss, has_aux=True
-        )(state.params)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        new_state = TrainState(
-            step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
+        prepared = prepare(
+            batch[IMAGE], batch[LABEL], augment_key, batch[EXAMPLE_INDEX]
+        )
+        grads, batch_stats, metrics = gradients(state, prepared, dropout_key)
+        metrics["grad_norm"] = optax.tree.norm(grads)
+        since = state.step - phase.start
+        rates = {
+            "learning_rate": jnp.asarray(phase.learning_rate(since), jnp.float32),
+            "momentum": jnp.asarray(phase.momentum(since), jnp.float32),
+        }
+        updates, opt_state = optimizer.update(
+            grads, state.opt_state, state.params, **rates
+        )
+        mask = trainable(state.params, state.batch_stats, phase.frozen)
+        params = jax.tree.map(
+            lambda p, u, train: p + u if train else p, state.params, updates, mask
+        )
+        new_state = dataclasses.replace(
+            state,
+            params=params,
             batch_stats=batch_stats,
             opt_state=opt_state,
+            ema=_average(state, params, batch_stats, ema_decay),
         )
-        return new_state, {
-            "loss": loss,
-            **terms,
-            "grad_norm": optax.tree.norm(grads),
-        }
+        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
+        metrics["skipped"] = 1 - finite.astype(jnp.float32)
+        new_state, health = _keep_finite(state, new_state, finite, batch[STOP])
+        return new_state, metrics | rates, health
 
     everywhere = replicated(mesh)
     return jax.jit(
         train_step,
         in_shardings=(everywhere, by_example(mesh), everywhere),
-        out_shardings=(everywhere, everywhere),
+        out_shardings=everywhere,
         donate_argnums=0,
     )
 
 
-@flax.struct.dataclass
-class EvalOutputs:
-    """What evaluation keeps of a batch.
+def _average(
+    state: TrainState, params: Any, batch_stats: Any, decay: float
+) -> dict[str, Any] | None:
+    """Moves the averages; at first faster, so that they forget the initial values.
 
-    Attributes:
-        confusion: Pixel counts of the whole batch; rows are true classes.
-        valid: False for the rows that only fill up the batch.
-        tags: True tags.
-        tag_pred: Predicted tags, probability above 0.5; None without tag branch.
-        box_distance: Mean smooth L1 distance of each box; None without box branch.
-        box_iou: Overlap of each box with the true one; None without box branch.
+    The decay of TensorFlow's ExponentialMovingAverage with `num_updates`.
     """
-
-    confusion: Int[Array, "num_classes num_classes"]
-    valid: Bool[Array, " batch"]
-    tags: Bool[Array, "batch num_tags"]
-    tag_pred: Bool[Array, "batch num_tags"] | None = None
-    box_distance: Float[Array, "batch num_tags"] | None = None
-    box_iou: Float[Array, "batch num_tags"] | None = None
-
-
-EvalStep: TypeAlias = Callable[[Any, Any, Batch], EvalOutputs]
+    if state.ema is None:
+        return None
+    step = state.step.astype(jnp.float32)
+    rest = 1 - jnp.minimum(decay, (1 + step) / (10 + step))
+    new = {"params": params, "batch_stats": batch_stats}
+    return jax.tree.map(lambda a, x: a + rest * (x - a), state.ema, new)
 
 
-def make_eval_step(model: nn.Module, prepare: Prepare, *, mesh: Mesh) -> EvalStep:
-    """Builds the compiled evaluation of a batch.
-
-    Args:
-        model: Returns `types.Outputs`.
-        prepare: From raw batch to model input and targets, without augmentation.
-        mesh: Devices that share each batch.
-
-    Returns:
-        A jitted function of (params, batch_stats, batch), the result whole on every
-        device. Rows that only fill up the batch carry no label, so that the confusion
-        matrix does not count them.
-    """
-
-    def eval_step(params: Any, batch_stats: Any, batch: Batch) -> EvalOutputs:
-        image, targets = prepare(batch[IMAGE], batch[LABEL])
-        outputs = _apply(model, params, batch_stats, image)
-        pred = jnp.argmax(outputs.logits, axis=-1)
-        tag_pred = box_distance = overlap = None
-        if outputs.tag_logits is not None:
-            tag_pred = outputs.tag_logits > 0
-        if outputs.box_logits is not None:
-            boxes = jax.nn.sigmoid(outputs.box_logits)
-            distance = optax.losses.huber_loss(boxes, targets.boxes, delta=1.0)
-            box_distance = jnp.mean(distance, axis=-1)
-            overlap = box_iou(boxes, targets.boxes)
-        return EvalOutputs(
-            confusion=confusion_matrix(targets.label, pred, prepare.num_classes),
-            valid=batch[EXAMPLE_MASK],
-            tags=targets.tags,
-            tag_pred=tag_pred,
-            box_distance=box_distance,
-            box_iou=overlap,
-        )
-
-    everywhere = replicated(mesh)
-    return jax.jit(
-        eval_step,
-        in_shardings=(everywhere, everywhere, by_example(mesh)),
-        out_shardings=everywhere,
-    )
-
-
-@flax.struct.dataclass
-class Prediction:
-    """What a model sees in images.
-
-    Attributes:
-        probs: Class probabilities.
-        tag_probs: Probability that each class is in the image; None without branch.
-        boxes: Box of each class, in [0, 1]; None without branch.
-    """
-
-    probs: Float[Array, "batch height width num_classes"]
-    tag_probs: Float[Array, "batch num_tags"] | None = None
-    boxes: Float[Array, "batch num_tags 4"] | None = None
-
-
-def _apply(model: nn.Module, params: Any, batch_stats: Any, image: Image) -> Outputs:
-    """The model in evaluation mode."""
-    variables = {"params": params, "batch_stats": batch_stats}
-    return cast(Outputs, model.apply(variables, image, train=False))
-
-
-def predict(
-    model: nn.Module, params: Any, batch_stats: Any, image: Image
-) -> Prediction:
-    """Predicts on normalised images; a pure function, to be jitted by the caller.
-
-    Args:
-        model: Returns `types.Outputs`.
-        params: Its parameters.
-        batch_stats: Its running statistics.
-        image: Normalised images.
-
-    Returns:
-        Probabilities and boxes, float32.
-    """
-    outputs = _apply(model, params, batch_stats, image)
-    return Prediction(
-        probs=jax.nn.softmax(outputs.logits),
-        tag_probs=None
-        if outputs.tag_logits is None
-        else jax.nn.sigmoid(outputs.tag_logits),
-        boxes=None
-        if outputs.box_logits is None
-        else jax.nn.sigmoid(outputs.box_logits),
-    )
+def _keep_finite(
+    old: TrainState, new: TrainState, finite: jax.Array, stop: jax.Array
+) -> tuple[TrainState, Health]:
+    """Takes the new state where it is finite, else the old one; counts the step."""
+    kept = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
+    harmless = finite
+    if old.loss_scale is not None:
+        # At scale 1 there is nothing left to lower: the model itself overflows.
+        harmless = finite | (old.loss_scale.scale > 1)
+        kept = kept.replace(loss_scale=old.loss_scale.update(finite))
+    num_skipped = jnp.where(harmless, 0, old.num_skipped + 1)
+    kept = kept.replace(step=old.step + 1, num_skipped=num_skipped)
+    return kept, Health(harmless, num_skipped, jnp.max(stop))

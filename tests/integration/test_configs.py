@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from fashionjax import builders
+from fashionjax.train.phases import make_phases
 from fashionjax.train.sharding import make_mesh, put_batch
-from fashionjax.train.state import init_state
+from fashionjax.train.state import init_state, make_init
 from fashionjax.train.step import make_train_step
 from tests.integration.conftest import load_config, shrink
 
@@ -24,18 +25,18 @@ DOCUMENT = ("synthetic_full", "imaterialist2019")
 def _take_a_step(config):
     """Returns the loss and whether each of the encoder's parameters moved."""
     experiment = builders.build_experiment(config)
-    schedules = builders.build_schedules(config.schedule, 10)
-    optimizer = builders.build_optimizer(config.optimizer, *schedules)
+    optimizer = builders.build_optimizer(config.optimizer)
+    phases = make_phases(config, num_steps=40, steps_per_epoch=2)
     mesh = make_mesh(jax.devices()[:1])
     size = experiment.image_size
-    state = init_state(
-        experiment.model, optimizer, jax.random.key(0), image_size=size, mesh=mesh
-    )
+    init = make_init(experiment.model, optimizer, image_size=size)
+    state = init_state(init, jax.random.key(0), mesh)
     step = make_train_step(
         experiment.model,
         experiment.objective,
         optimizer,
         experiment.prepare,
+        phases[-1],
         mesh=mesh,
     )
     rng = np.random.RandomState(0)
@@ -44,9 +45,10 @@ def _take_a_step(config):
         "label": rng.randint(0, experiment.label_map.num_classes, (4, *size)).astype(
             np.uint8
         ),
+        "example_index": np.arange(4, dtype=np.int32),
     }
     before = jax.device_get(state.params)
-    state, metrics = step(state, put_batch(batch, mesh), jax.random.key(0))
+    state, metrics, _ = step(state, put_batch(batch, mesh), jax.random.key(0))
     moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), before, state.params)
     return float(metrics["loss"]), jax.tree.leaves(moved["encoder"])
 

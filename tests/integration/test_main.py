@@ -24,7 +24,7 @@ def _run(*arguments):
         ((), "Flag --config must have a value"),
         (
             (CONFIG, "--config.batchsize=3"),
-            "config has no key 'batchsize'; allowed are augment, batch_size, ",
+            "config has no key 'batchsize'; allowed are accumulate_steps, augment, ",
         ),
         (
             ("--config", "configs/unet_ext.py:ccp4", "--config.model.foo=1"),

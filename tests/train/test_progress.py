@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from fashionjax.train import progress as progress_module
 from fashionjax.train.progress import Progress, format_duration, print_line
 
 
@@ -144,3 +145,11 @@ def test_a_terminal_without_the_characters_does_not_end_the_run(monkeypatch):
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
     print_line("step 1 · loss")
     assert raw.getvalue() == b"step 1 ? loss\n"
+
+
+def test_a_muted_process_prints_no_lines(capsys, monkeypatch):
+    monkeypatch.setattr(progress_module, "_is_muted", False)
+    print_line("heard")
+    progress_module.mute()
+    print_line("unheard")
+    assert capsys.readouterr().out == "heard\n"

@@ -1,5 +1,6 @@
 """Tests of what a run hands to its report."""
 
+import dataclasses
 import types
 
 import flax.linen as nn
@@ -8,11 +9,18 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from fashionjax.augment import Normalization, Prepare
+from fashionjax.augment import MIRROR, Normalization, Prepare
 from fashionjax.data.label_maps import CCP_4
 from fashionjax.train import results
 from fashionjax.train.evaluation import Evaluation
-from fashionjax.train.results import make_panels, run_facts, write_results
+from fashionjax.train.phases import Phase
+from fashionjax.train.results import (
+    augmented_examples,
+    make_panels,
+    planned_schedule,
+    run_facts,
+    write_results,
+)
 from fashionjax.types import Outputs
 
 BOX = 0.25
@@ -65,7 +73,9 @@ def run(tmp_path):
             "scale": "reduced preset",
             "document_run": "--config=configs/unet_ext.py:imaterialist2019",
             "batch_size": 16,
+            "seed": 0,
             "num_panels": 3,
+            "schedule": {"name": "one_cycle"},
             "best_metric": "mean_iou",
             "data": {"image_size": (4, 6)},
             "model": {
@@ -83,7 +93,42 @@ def run(tmp_path):
         experiment=_experiment(),
         dataset=types.SimpleNamespace(sources=sources),
         num_steps=400,
+        phases=(
+            Phase("first", 0, 100, lambda t: 0.01 * (t + 1), lambda t: 0.9 + 0 * t),
+            Phase("second", 100, 400, lambda t: 0.5 + 0 * t, lambda t: 0.8 + 0 * t),
+        ),
     )
+
+
+def test_the_schedule_of_all_phases_is_planned_step_by_step(run):
+    schedule = planned_schedule(run)
+    np.testing.assert_array_equal(schedule.steps, np.arange(1, 401))
+    expected = [*(0.01 * np.arange(1, 101)), *([0.5] * 300)]
+    np.testing.assert_allclose(schedule.learning_rate, expected)
+    np.testing.assert_allclose(schedule.momentum, [0.9] * 100 + [0.8] * 300)
+    assert schedule.boundaries == [(100, "second")]
+
+
+def test_augmented_examples_are_versions_of_the_first_examples():
+    source, prepare = _source(7), _experiment().prepare
+    assert augmented_examples(prepare, source, 0) == []
+    prepare = dataclasses.replace(prepare, augmentation=MIRROR)
+    examples = augmented_examples(prepare, source, 0)
+    assert [example.image_id for example in examples] == ["id0", "id1", "id2", "id3"]
+    original = source[0]["image"]
+    seen = {
+        bool(np.array_equal(image, original))
+        for example in examples
+        for image, _ in example.versions
+    }
+    # Mirrored or not, and nothing else.
+    assert seen == {True, False}
+    for example in examples:
+        for image, label in example.versions:
+            same = np.array_equal(image, original)
+            wanted = image if same else image[:, ::-1]
+            np.testing.assert_array_equal(wanted, original)
+            np.testing.assert_array_equal(label == 2, image[..., 0] > 0)
 
 
 def test_panels_show_the_first_examples_with_their_predictions():

@@ -3,22 +3,24 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from ml_collections import ConfigDict
 
-from fashionjax.augment import Normalization, Prepare
+from fashionjax.augment import EXTENDED_UNET, Normalization, Prepare
 from fashionjax.builders import TERMS
 from fashionjax.encoders import ResNet
 from fashionjax.losses import Objective
 from fashionjax.models import MultitaskUNet
+from fashionjax.optim import optimizers, schedules
+from fashionjax.train.eval_step import make_eval_step
+from fashionjax.train.phases import Phase
 from fashionjax.train.sharding import check_batch_size, make_mesh, put_batch
-from fashionjax.train.state import abstract_state, init_state
-from fashionjax.train.step import make_eval_step, make_train_step
+from fashionjax.train.state import abstract_state, init_state, make_init
+from fashionjax.train.step import make_train_step
 
 SIZE = (64, 32)
 CLASSES = 5
-PREPARE = Prepare(CLASSES, Normalization(), horizontal_flip=0.5)
+PREPARE = Prepare(CLASSES, Normalization(), EXTENDED_UNET)
 MODEL = MultitaskUNet(
     ResNet((1, 1, 1, 1), features=4),
     num_classes=CLASSES,
@@ -40,7 +42,9 @@ OBJECTIVE = Objective(
         }.items()
     )
 )
-OPTIMIZER = optax.sgd(2e-4)
+OPTIMIZER = optimizers.sgd(weight_decay=0.0)
+PHASE = Phase("all trained", 0, 100, schedules.constant(2e-4), schedules.constant(0.0))
+INIT = make_init(MODEL, OPTIMIZER, image_size=SIZE)
 
 
 def _batch(seed=0, batch_size=16):
@@ -53,10 +57,11 @@ def _batch(seed=0, batch_size=16):
     image = (label[..., None] % 7 * 30 + rng.randint(0, 20, (*label.shape, 3))).astype(
         np.uint8
     )
+    index = np.arange(batch_size, dtype=np.int32) + 100
     mask = np.arange(batch_size) < batch_size - 3
     label_eval = np.where(mask[:, None, None], label, 255).astype(np.uint8)
     return (
-        {"image": image, "label": label},
+        {"image": image, "label": label, "example_index": index},
         {"image": image, "label": label_eval, "example_mask": mask},
     )
 
@@ -65,10 +70,10 @@ def _mesh(num_devices):
     return make_mesh(jax.devices()[:num_devices])
 
 
-def _setup(num_devices, model=MODEL):
+def _setup(num_devices):
     mesh = _mesh(num_devices)
-    state = init_state(model, OPTIMIZER, jax.random.key(0), image_size=SIZE, mesh=mesh)
-    step = make_train_step(model, OBJECTIVE, OPTIMIZER, PREPARE, mesh=mesh)
+    state = init_state(INIT, jax.random.key(0), mesh)
+    step = make_train_step(MODEL, OBJECTIVE, OPTIMIZER, PREPARE, PHASE, mesh=mesh)
     return mesh, state, step
 
 
@@ -96,7 +101,7 @@ def trained(setups):
         history = []
         batch = put_batch(_batch()[0], mesh)
         for _ in range(3):
-            state, metrics = step(state, batch, jax.random.key(1))
+            state, metrics, _ = step(state, batch, jax.random.key(1))
             history.append(jax.device_get(metrics))
         results[num_devices] = (jax.device_get(state), history)
     return results
@@ -108,7 +113,7 @@ def evaluated(setups, trained):
     state = trained[1][0]
     results = {}
     for num_devices, (mesh, _, _) in setups.items():
-        eval_step = make_eval_step(MODEL, PREPARE, mesh=mesh)
+        eval_step = make_eval_step(MODEL, OBJECTIVE, PREPARE, mesh=mesh)
         batch = put_batch(_batch(9)[1], mesh)
         results[num_devices] = jax.device_get(
             eval_step(state.params, state.batch_stats, batch)
@@ -155,7 +160,7 @@ def test_steps_lower_the_loss_of_their_own_batch(setups):
     for _ in range(21):
         # The same step number: the same flips and the same dropout.
         state = state.replace(step=jnp.zeros_like(state.step))
-        state, metrics = step(state, batch, key)
+        state, metrics, _ = step(state, batch, key)
         losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0] - 0.05
 
@@ -198,7 +203,7 @@ def test_the_step_lowers_for_every_platform():
 
 def test_the_abstract_state_describes_the_real_one(setups):
     mesh, state, _ = setups[8]
-    abstract = abstract_state(MODEL, OPTIMIZER, image_size=SIZE, mesh=mesh)
+    abstract = abstract_state(INIT, mesh)
     assert jax.tree.structure(abstract) == jax.tree.structure(state)
     for a, b in zip(jax.tree.leaves(abstract), jax.tree.leaves(state), strict=True):
         assert (a.shape, a.dtype, a.sharding) == (b.shape, b.dtype, b.sharding)

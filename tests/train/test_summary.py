@@ -193,6 +193,9 @@ def test_a_run_is_described_by_its_state():
         params={"head": {"kernel": kernel}},
         batch_stats={},
         opt_state=(kernel, kernel),
+        ema=None,
+        loss_scale=None,
+        num_skipped=jax.ShapeDtypeStruct((), jnp.int32),
     )
     text = describe_run(state, _config(), 400, {"train": 6400, "val": 7})
     cells = _cells(text)

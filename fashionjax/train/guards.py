@@ -1,0 +1,125 @@
+"""Guards of a run: values that are not finite, and programs compiled again."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from PIL import Image
+
+from fashionjax.constants import EXAMPLE_INDEX, IMAGE, LABEL
+from fashionjax.data.dataset import Source
+from fashionjax.train.step import Health
+
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+class NonFiniteError(ArithmeticError):
+    """Loss or gradient was NaN or infinite in more steps in a row than allowed."""
+
+
+class HealthWatch:
+    """Looks at every step, one step late, so that the device never waits for the host.
+
+    A step that is not finite changes no parameter, so that late is not too late.
+    """
+
+    def __init__(self, workdir: Path, source: Source, *, max_skipped: int) -> None:
+        """Starts watching.
+
+        Args:
+            workdir: Folder of the run, where bad batches are written.
+            source: The training split, to name examples.
+            max_skipped: Steps in a row that may be skipped for not being finite.
+        """
+        self._workdir = workdir
+        self._source = source
+        self._max_skipped = max_skipped
+        self._last: tuple[int, Mapping[str, np.ndarray], Health] | None = None
+
+    def add(self, step: int, batch: Mapping[str, np.ndarray], health: Health) -> bool:
+        """Takes the health of a step that has begun, and looks at the step before.
+
+        Args:
+            step: The step.
+            batch: This process's rows of its batch.
+            health: What the step returned, not waited for.
+
+        Returns:
+            Whether any process was asked to stop before the step before.
+
+        Raises:
+            NonFiniteError: If too many steps were not finite.
+        """
+        stop = self.settle()
+        self._last = (step, batch, health)
+        return stop
+
+    def settle(self) -> bool:
+        """Waits for the last step that was added, and looks at it; as `add`."""
+        if self._last is None:
+            return False
+        step, batch, health = self._last
+        self._last = None
+        health = jax.device_get(health)
+        if not health.finite:
+            folder = self._workdir / "nonfinite" / f"step-{step:08}"
+            if jax.process_count() > 1:
+                folder = folder / f"process-{jax.process_index()}"
+            write_batch(folder, step, batch, self._source)
+            if health.num_skipped > self._max_skipped:
+                raise NonFiniteError(
+                    f"step {step}: loss or gradient is not finite; no parameter has"
+                    f" changed, the last checkpoint is whole, and {folder} has the"
+                    " examples of the batch. Lower config.schedule.learning_rate, set"
+                    " config.optimizer.clip_norm, or let --config.max_skipped_steps=N"
+                    " such steps in a row pass"
+                )
+        return bool(health.stop)
+
+
+def write_batch(
+    folder: Path, step: int, batch: Mapping[str, np.ndarray], source: Source
+) -> None:
+    """Writes the examples of a batch: `examples.json`, images and labels as PNGs.
+
+    Args:
+        folder: Where to write; made.
+        step: The step that the batch belongs to.
+        batch: `image`, `label` and `example_index` of one process.
+        source: Where they come from.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    examples = []
+    for row, index in enumerate(batch[EXAMPLE_INDEX].tolist()):
+        name = f"{row:03}-example-{index}"
+        Image.fromarray(batch[IMAGE][row]).save(folder / f"{name}.png")
+        Image.fromarray(batch[LABEL][row]).save(folder / f"{name}-label.png")
+        image_id = str(source[index].get("image_id", index))
+        examples.append({"row": row, "example_index": index, "image_id": image_id})
+    record = {"step": step, "examples": examples}
+    (folder / "examples.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+class CompilationCount:
+    """Counts the programs that the compiler makes in this process, while entered."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def take(self) -> int:
+        """Returns the number since the last call."""
+        count, self._count = self._count, 0
+        return count
+
+    def __enter__(self) -> "CompilationCount":
+        jax.monitoring.register_event_duration_secs_listener(self._hear)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._hear)
+
+    def _hear(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
+        del duration_secs, kwargs
+        self._count += event == _COMPILED
