@@ -138,6 +138,7 @@ DTYPES = {
 }
 
 ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
+    "resnet18": lambda **kw: encoders.ResNet(stage_sizes=(2, 2, 2, 2), **kw),
     "resnet34": lambda **kw: encoders.ResNet(stage_sizes=(3, 4, 6, 3), **kw),
 }
 

@@ -6,6 +6,7 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.nn.norm import BatchNorm
+from fashionjax.ops.pooling import global_max_pool
 
 
 class TagBranch(nn.Module):
@@ -31,7 +32,7 @@ class TagBranch(nn.Module):
         self, x: Float[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch num_tags"]:
         """Returns logits, float32."""
-        x = jnp.concatenate([x.max(axis=(1, 2)), x.mean(axis=(1, 2))], axis=-1)
+        x = jnp.concatenate([global_max_pool(x), x.mean(axis=(1, 2))], axis=-1)
         return _classifier(self, x, self.num_tags, train=train)
 
 

@@ -32,6 +32,7 @@ def small_config():
 
     def build(**changes):
         config = shrink(load_config("unet_ext"))
+        config.model.encoder = "resnet18"
         for split, count in {"train": 32, "val": 9, "test": 10}.items():
             config.data.num_examples[split] = count
         config.num_epochs = 1.0

@@ -132,7 +132,11 @@ def test_pretrained_weights_that_cannot_be_had_stop_the_run():
     [
         ("data.label_map", "nine", "unknown label map 'nine'; allowed are"),
         ("model.variant", "theirs", "unknown variant 'theirs'; allowed are ours"),
-        ("model.encoder", "vgg", "unknown encoder 'vgg'; allowed are resnet34"),
+        (
+            "model.encoder",
+            "vgg",
+            "unknown encoder 'vgg'; allowed are resnet18, resnet34",
+        ),
         ("model.dtype", "int8", "unknown dtype 'int8'; allowed are float32"),
         ("model.name", "unet", "unknown model 'unet'; allowed are multitask_unet"),
     ],

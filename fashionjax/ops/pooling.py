@@ -1,0 +1,49 @@
+"""Pooling over whole feature maps."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+@jax.custom_vjp
+def global_max_pool(
+    x: Float[Array, "batch height width channels"],
+) -> Float[Array, "batch channels"]:
+    """The largest value of each channel, as torch's `AdaptiveMaxPool2d(1)`.
+
+    The gradient goes to the first position of the maximum. `jnp.max` would look for all
+    positions that equal it, and divide by their number: where a compiler computes `x`
+    twice with different rounding, that is NaN.
+
+    Args:
+        x: Feature maps.
+
+    Returns:
+        Maxima, of the type of `x`; NaN where there is one.
+    """
+    return jnp.max(x, axis=(1, 2))
+
+
+def _forward(
+    x: Float[Array, "batch height width channels"],
+) -> tuple[
+    Float[Array, "batch channels"], tuple[Int[Array, "batch channels"], jax.Array]
+]:
+    flat = x.reshape(x.shape[0], -1, x.shape[-1])
+    # An array of no values carries height and width; they are no residual of their own.
+    shape = jnp.zeros((0, *x.shape[1:3]))
+    return global_max_pool(x), (jnp.argmax(flat, axis=1), shape)
+
+
+def _backward(
+    residuals: tuple[Int[Array, "batch channels"], jax.Array],
+    grad: Float[Array, "batch channels"],
+) -> tuple[Float[Array, "batch height width channels"]]:
+    argmax, shape = residuals
+    height, width = shape.shape[1:]
+    position = jnp.arange(height * width, dtype=argmax.dtype)[None, :, None]
+    flat = jnp.where(position == argmax[:, None], grad[:, None], 0)
+    return (flat.reshape(-1, height, width, grad.shape[-1]),)
+
+
+global_max_pool.defvjp(_forward, _backward)
