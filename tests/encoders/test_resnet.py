@@ -1,5 +1,6 @@
 import jax
 import jax.numpy as jnp
+import pytest
 
 from fashionjax.encoders import ResNet
 
@@ -17,10 +18,14 @@ def test_feature_maps_come_finest_first_at_the_promised_reductions():
     ]
 
 
-def test_resnet34_has_the_published_number_of_parameters():
+@pytest.mark.parametrize(
+    ("stage_sizes", "count"),
+    [((2, 2, 2, 2), 11_176_512), ((3, 4, 6, 3), 21_284_672)],
+)
+def test_it_has_the_published_number_of_parameters(stage_sizes, count):
     variables = jax.eval_shape(
-        lambda: ResNet((3, 4, 6, 3)).init(
+        lambda: ResNet(stage_sizes).init(
             jax.random.key(0), jnp.zeros((1, 64, 64, 3)), train=False
         )
     )
-    assert sum(x.size for x in jax.tree.leaves(variables["params"])) == 21_284_672
+    assert sum(x.size for x in jax.tree.leaves(variables["params"])) == count
