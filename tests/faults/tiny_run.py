@@ -40,13 +40,10 @@ CONFIG = {
 }
 
 
-def command(workdir, **changes):
-    """The command of a tiny run; changes are keys of the config with __ for dots."""
+def flags(workdir, **changes):
+    """The flags of a tiny run; changes are keys of the config with __ for dots."""
     config = CONFIG | {name.replace("__", "."): v for name, v in changes.items()}
     return [
-        sys.executable,
-        "-m",
-        "fashionjax.main",
         "--config=configs/unet_ext.py",
         f"--workdir={workdir}",
         *(f"--config.{name}={value}" for name, value in config.items()),
@@ -60,17 +57,30 @@ def environment(num_devices=1):
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(num_devices),
         "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT),
     }
 
 
-def start(workdir, log, **changes):
-    """Starts the run; its output goes on at the end of the file `log`."""
+def start(workdir, log, *, processes=1, num_devices=1, **changes):
+    """Starts the run; its output goes on at the end of the file `log`.
+
+    Args:
+        workdir: Folder of the run.
+        log: File of the output.
+        processes: Above 1: `launch/local.sh` starts so many.
+        num_devices: Of each process.
+        **changes: See `flags`.
+    """
+    command = [sys.executable, "-m", "fashionjax.main"]
+    if processes > 1:
+        sizes = [f"--processes={processes}", f"--devices_per_process={num_devices}"]
+        command = ["bash", "launch/local.sh", *sizes, "--"]
     with pathlib.Path(log).open("ab") as file:
         return subprocess.Popen(
-            command(workdir, **changes),
+            [*command, *flags(workdir, **changes)],
             cwd=ROOT,
-            env=environment(),
+            env=environment(num_devices),
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fashionjax.predict import ClassPrior, Predictor, find_images, predict_files
 from fashionjax.train import loop
+from fashionjax.train.guards import NonFiniteError
 from fashionjax.train.run import open_run
 
 
@@ -171,8 +172,8 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(
 
     original = loop.Checkpoints.save
 
-    def save_and_stop(self, state, **kwargs):
-        original(self, state, **kwargs)
+    def save_and_stop(self, state, meta):
+        original(self, state, meta)
         self.wait()
         raise StoppedError
 
@@ -187,3 +188,88 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(
     for a, b in zip(jax.tree.leaves(resumed), jax.tree.leaves(unbroken), strict=True):
         np.testing.assert_array_equal(a, b)
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_value_that_is_not_finite_stops_before_the_update(small_config, tmp_path):
+    config = small_config(checkpoint_every_steps=1)
+    # The first update is finite and enormous, the loss of the second step is not.
+    config.schedule.name = "constant"
+    config.schedule.learning_rate = 1e30
+    with pytest.raises(NonFiniteError, match=r"step 2: .*max_skipped_steps"):
+        loop.train_and_evaluate(config, tmp_path)
+    step, state = _final_state(config, tmp_path)
+    assert step == 1
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(state.params))
+    folder = tmp_path / "nonfinite/step-00000002"
+    examples = json.loads((folder / "examples.json").read_text())["examples"]
+    assert len(examples) == 8
+    row = examples[3]
+    picture = folder / f"003-example-{row['example_index']}.png"
+    expected = open_run(config, tmp_path).dataset.sources["train"][row["example_index"]]
+    np.testing.assert_array_equal(np.asarray(Image.open(picture)), expected["image"])
+    assert row["image_id"] == expected["image_id"]
+
+
+@pytest.mark.slow
+def test_patience_ends_a_run_that_does_not_improve(small_config, tmp_path, capsys):
+    config = small_config(best_metric="loss", num_epochs=4.0)
+    # Parameters hardly move, so that the loss cannot improve by so much.
+    config.schedule.learning_rate = 1e-9
+    config.early_stopping.patience = 2
+    config.early_stopping.min_delta = 10.0
+    result = loop.train_and_evaluate(config, tmp_path)
+    assert "has not improved in 2 evaluations since step 2" in capsys.readouterr().out
+    lines = [
+        json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert [x["step"] for x in lines if x["split"] == "val"] == [2, 4, 6]
+    assert result.step == 2
+    assert loop.train_and_evaluate(config, tmp_path) is None
+    assert "finished: 6 steps" in capsys.readouterr().out
+
+
+def test_one_program_is_compiled_a_run(finished):
+    workdir, _ = finished
+    lines = [
+        json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()
+    ]
+    compilations = [
+        x["metrics"]["compilations"] for x in lines if x["split"] == "train"
+    ]
+    assert compilations == [0, 0, 0, 0]
+
+
+@pytest.mark.slow
+def test_a_run_in_two_phases_thaws_its_encoder(small_config, tmp_path, monkeypatch):
+    config = small_config(num_epochs=2.0, checkpoint_every_steps=1)
+    config.freeze.num_epochs = 1.0
+    config.freeze.batch_norm = "eval"
+    states = []
+    original = loop.Checkpoints.save
+
+    def save(self, state, meta):
+        states.append(jax.device_get(state))
+        return original(self, state, meta)
+
+    monkeypatch.setattr(loop.Checkpoints, "save", save)
+    loop.train_and_evaluate(config, tmp_path)
+    first, frozen, thawed = states[0], states[3], states[4]
+    assert (first.step, frozen.step, thawed.step) == (1, 4, 5)
+
+    def same(a, b):
+        return all(jax.tree.leaves(jax.tree.map(np.array_equal, a, b)))
+
+    def encoder(state):
+        return state.params["encoder"], state.batch_stats["encoder"]
+
+    assert same(encoder(first), encoder(frozen))
+    assert not same(encoder(frozen), encoder(thawed))
+    # Adam counts its own steps: a new state at the turn.
+    counts = [int(_adam_count(state)) for state in states]
+    assert counts == [1, 2, 3, 4, 1, 2, 3, 4]
+
+
+def _adam_count(state):
+    leaves = jax.tree.leaves_with_path(state.opt_state)
+    return next(x for path, x in leaves if "count" in jax.tree_util.keystr(path))
