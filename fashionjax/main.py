@@ -153,7 +153,10 @@ def _unknown_key(argv: Sequence[str]) -> str | None:
     if "--config" in argv:
         file = argv[argv.index("--config") + 1]
     else:
-        file = next(a for a in argv if a.startswith("--config=")).partition("=")[2]
+        named = [a.partition("=")[2] for a in argv if a.startswith("--config=")]
+        if not named:
+            return None
+        file = named[0]
     # No flag has a value yet.
     config = flags.FLAGS["config"].parser.parse(file)
     for argument in argv:

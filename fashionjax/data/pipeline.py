@@ -7,6 +7,7 @@ iterator state to save: a run that resumes at step s asks for the batches from s
 import dataclasses
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -275,6 +276,8 @@ def _end_with_parent(worker_index: int, worker_count: int) -> None:
     parent = multiprocessing.parent_process()
     if parent is None:
         raise RuntimeError("runs in worker processes only")
+    # Ctrl-C reaches the whole group, and the trainer needs its next batches to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         parent.join()

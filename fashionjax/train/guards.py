@@ -63,7 +63,7 @@ class HealthWatch:
         step, batch, health = self._last
         self._last = None
         health = jax.device_get(health)
-        if not health.finite:
+        if not health.harmless:
             folder = self._workdir / "nonfinite" / f"step-{step:08}"
             if jax.process_count() > 1:
                 folder = folder / f"process-{jax.process_index()}"
@@ -72,9 +72,10 @@ class HealthWatch:
                 raise NonFiniteError(
                     f"step {step}: loss or gradient is not finite; no parameter has"
                     f" changed, the last checkpoint is whole, and {folder} has the"
-                    " examples of the batch. Lower config.schedule.learning_rate, set"
-                    " config.optimizer.clip_norm, or let --config.max_skipped_steps=N"
-                    " such steps in a row pass"
+                    " examples of the batch. --config.max_skipped_steps=N lets N such"
+                    " steps in a row pass; with --allow_config_change you may lower"
+                    " --config.schedule.learning_rate or set"
+                    " --config.optimizer.clip_norm"
                 )
         return bool(health.stop)
 

@@ -20,14 +20,15 @@ class StoppedError(Exception):
 class StopRequest:
     """Listens for the signals while it is entered.
 
-    A signal is noted, and the run stops at the end of a step. Another SIGTERM changes
-    nothing, since launchers and schedulers may both send one; Ctrl-C for the second
+    A signal is noted, and the run stops within two steps, or in the evaluation. Another
+    SIGTERM changes nothing, since launchers and schedulers may both send one; Ctrl-C for the second
     time interrupts at once. Outside of the main thread, where Python allows no handler,
     it never hears anything.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self._num_interrupts = 0
         self._before: dict[signal.Signals, Any] = {}
 
     @property
@@ -53,12 +54,13 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if number == signal.SIGINT and self.signal == signal.SIGINT:
+        self._num_interrupts += number == signal.SIGINT
+        if self._num_interrupts > 1:
             raise KeyboardInterrupt
         if self.signal is not None:
             return
         self.signal = signal.Signals(number)
         again = "; Ctrl-C again: at once" if number == signal.SIGINT else ""
-        text = f"{self.signal.name}: saving at the end of this step{again}\n"
+        text = f"{self.signal.name}: saving after the steps under way{again}\n"
         # Not print(): the handler may have interrupted another one in the middle.
         os.write(2, text.encode())

@@ -18,7 +18,7 @@ from fashionjax.data import pipeline
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.evaluation import Evaluation, evaluate, saved_step
-from fashionjax.train.guards import CompilationCount, HealthWatch
+from fashionjax.train.guards import CompilationCount, HealthWatch, NonFiniteError
 from fashionjax.train.interrupt import StoppedError, StopRequest
 from fashionjax.train.phases import Phase
 from fashionjax.train.progress import Progress, print_line
@@ -29,6 +29,9 @@ from fashionjax.train.sharding import put_batch
 from fashionjax.train.state import TrainState, init_state, restart_optimizer
 from fashionjax.train.train_log import TrainLog, print_evaluation
 from fashionjax.writers import MetricWriter, WriterGroup, open_writers
+
+FINISHED = "finished"
+"""File in the work directory: the last step of a run whose report is written."""
 
 
 def train_and_evaluate(
@@ -46,7 +49,8 @@ def train_and_evaluate(
 
     Raises:
         ValueError: If the configuration is wrong, or not that of the folder.
-        NonFiniteError: If loss or gradient is NaN or infinite.
+        NonFiniteError: If loss or gradient is NaN or infinite in more steps in a row
+            than `config.max_skipped_steps`.
         StoppedError: If SIGTERM or Ctrl-C asked any process to stop; the next call
             goes on from there.
     """
@@ -54,7 +58,7 @@ def train_and_evaluate(
     check_same_config(workdir, config, allow_change=allow_config_change)
     run = open_run(config, workdir)
     with StopRequest() as stop, run.open_checkpoints() as checkpoints:
-        if run.is_over(checkpoints) and _is_reported(run, checkpoints):
+        if run.is_over(checkpoints) and _is_finished(run, checkpoints):
             print_line(
                 f"This run is finished: {checkpoints.latest_step} steps. Its report is"
                 f" {workdir}/report/index.html; train again in another --workdir, or"
@@ -68,6 +72,8 @@ def train_and_evaluate(
             train(run, state, start_step, checkpoints, writers, stop)
             result = evaluate_checkpoint(run, checkpoints, "test", stop)
             writers.write(result.step, "test", result.metrics)
+            if jax.process_index() == 0:
+                _mark_finished(run, checkpoints)
         finally:
             writers.close()
     return result
@@ -115,7 +121,8 @@ def train(
         stop: Whether this process was asked to stop.
 
     Raises:
-        NonFiniteError: If loss or gradient is NaN or infinite.
+        NonFiniteError: If loss or gradient is NaN or infinite in more steps in a row
+            than `config.max_skipped_steps`.
         StoppedError: If any process was asked to stop; the state is saved.
     """
     with CompilationCount() as compilations:
@@ -134,13 +141,18 @@ def train(
         )
         if start_step and run.is_evaluated_at(start_step):
             # The last process may have ended between its checkpoint and its evaluation.
-            _evaluate_and_record(session, state, start_step)
-        for phase in run.phases:
-            if start_step >= phase.end or run.is_over(checkpoints):
-                continue
-            if start_step <= phase.start and phase.start > 0:
-                state = restart_optimizer(state, run.optimizer, run.mesh)
-            state = _train_phase(session, phase, state, max(start_step, phase.start))
+            with session.log.pause():
+                _evaluate_and_record(session, state, start_step)
+        with session.log.complete(StoppedError, NonFiniteError):
+            for phase in run.phases:
+                if start_step >= phase.end or run.is_over(checkpoints):
+                    continue
+                # Also where a process goes on exactly at the turn: what was saved there
+                # is the state of the phase before.
+                if start_step <= phase.start and phase.start > 0:
+                    state = restart_optimizer(state, run.optimizer, run.mesh)
+                first = max(start_step, phase.start)
+                state = _train_phase(session, phase, state, first)
 
 
 def _train_phase(
@@ -159,7 +171,8 @@ def _train_phase(
         asked_to_stop = session.watch.add(step, batch, health)
         log.step(step, metrics, last=step == phase.end)
         if asked_to_stop or run.is_saved_at(step) or run.is_evaluated_at(step):
-            # Waits: no step is saved before it is known to be finite.
+            # Waits: no step is saved before it is known to be finite. The save itself
+            # goes on in the background, also during the evaluation.
             asked_to_stop |= session.watch.settle()
             with log.pause():
                 session.checkpoints.save(state, _meta(run))
@@ -178,6 +191,8 @@ def _evaluate_and_record(session: Session, state: TrainState, step: int) -> None
     if checkpoints.is_evaluated(step):
         return
     result = _evaluate(run, state.variables, step, "val", session.stop)
+    # What is told here is recorded at once: a kill in between would tell it twice.
+    checkpoints.wait()
     session.log.evaluation(result)
     finite = {name: v for name, v in result.metrics.items() if np.isfinite(v)}
     selection = checkpoints.record(step, finite)
@@ -261,12 +276,20 @@ def _open_writers(run: Run, start_step: int) -> WriterGroup:
     )
 
 
-def _is_reported(run: Run, checkpoints: Checkpoints) -> bool:
-    """Whether the report and the result on `test` are those of the best checkpoint."""
+def _is_finished(run: Run, checkpoints: Checkpoints) -> bool:
+    """Whether result, report and metrics were written after the latest checkpoint."""
+    mark = run.workdir / FINISHED
     return (
-        saved_step(run.workdir, "test") == checkpoints.best_step
+        mark.is_file()
+        and mark.read_text() == f"{checkpoints.latest_step}\n"
+        and saved_step(run.workdir, "test") == checkpoints.best_step
         and (run.workdir / "report/index.html").is_file()
     )
+
+
+def _mark_finished(run: Run, checkpoints: Checkpoints) -> None:
+    """Notes that everything of the latest checkpoint has been written."""
+    (run.workdir / FINISHED).write_text(f"{checkpoints.latest_step}\n")
 
 
 def _train_batches(run: Run, start_step: int) -> Iterator[dict[str, np.ndarray]]:

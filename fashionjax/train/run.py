@@ -116,7 +116,7 @@ class Run:
     def is_evaluated_at(self, step: int) -> bool:
         """Whether the run evaluates after this step."""
         every = round(float(self.config.eval_every_epochs) * self.steps_per_epoch)
-        return step % max(1, every) == 0 or step == self.num_steps
+        return step % max(1, every) == 0 or step >= self.num_steps
 
     def is_saved_at(self, step: int) -> bool:
         """Whether the run saves after this step, evaluation or not."""

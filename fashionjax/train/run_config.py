@@ -22,6 +22,7 @@ MAY_CHANGE = frozenset(
         "eval_batch_size",
         "eval_every_epochs",
         "log_every_steps",
+        "max_skipped_steps",
         "num_epochs",
         "num_panels",
         "writers",

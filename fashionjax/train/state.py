@@ -32,7 +32,7 @@ class TrainState:
         ema: Moving averages of `params` and `batch_stats`, float32; None without.
         loss_scale: Loss scale of float16; None for other types.
         num_skipped: Steps in a row, up to this one, whose loss or gradient was not
-            finite, int32.
+            finite, int32; overflows that the loss scale mends do not count.
     """
 
     step: Int[Array, ""]

@@ -29,13 +29,13 @@ class Health:
     """What the host has to know of every step.
 
     Attributes:
-        finite: Whether loss and gradients were finite, or float16 overflowed, which
+        harmless: Whether loss and gradients were finite, or float16 overflowed, which
             its loss scale mends.
-        num_skipped: Steps in a row, up to this one, that were not.
+        num_skipped: Steps in a row, up to this one, that were not harmless.
         stop: Above 0 if any process was asked to stop.
     """
 
-    finite: Bool[Array, ""]
+    harmless: Bool[Array, ""]
     num_skipped: Int[Array, ""]
     stop: Int[Array, ""]
 

@@ -42,6 +42,7 @@ class TrainLog:
         self._compilations = compilations
         self._every = every
         self._steps: list[Mapping[str, jax.Array]] = []
+        self._last_step = 0
 
     @contextlib.contextmanager
     def pause(self, *, once: bool = False) -> Iterator[None]:
@@ -65,7 +66,26 @@ class TrainLog:
             last: Whether there is a line in any case.
         """
         self._steps.append(metrics)
-        if step % self._every and not last:
+        self._last_step = step
+        if step % self._every == 0 or last:
+            self._report(step)
+
+    @contextlib.contextmanager
+    def complete(self, *stops: type[Exception]) -> Iterator[None]:
+        """Tells the steps since the last line also where the run stops between two.
+
+        Args:
+            *stops: Errors that stop a run and leave its devices as they were.
+        """
+        try:
+            yield
+        except stops:
+            self._report(self._last_step)
+            raise
+        self._report(self._last_step)
+
+    def _report(self, step: int) -> None:
+        if not self._steps:
             return
         averages = average(jax.device_get(self._steps))
         self._steps = []

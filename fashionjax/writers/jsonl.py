@@ -66,8 +66,9 @@ class JsonlWriter:
 
     Args:
         path: The file; its folder is created.
-        resume_step: Step that the run goes on from. Later lines are removed, since
-            the run is about to write them again. None keeps every whole line.
+        resume_step: Step that the run goes on from. Later lines and those of the
+            split `test` are removed, since the run is about to write them again. None
+            keeps every whole line.
 
     Raises:
         OSError: If the file cannot be read or opened for writing.
@@ -92,7 +93,12 @@ class JsonlWriter:
                 f"{self._path}: {num_broken} broken lines removed", stacklevel=3
             )
         if resume_step is not None:
-            records = [record for record in records if record.step <= resume_step]
+            # A run that goes on also tests again at its end.
+            records = [
+                record
+                for record in records
+                if record.step <= resume_step and record.split != "test"
+            ]
         content = b"".join(_to_line(record) for record in records)
         if content != self._path.read_bytes():
             repaired = self._path.with_name(self._path.name + ".repaired")

@@ -51,12 +51,13 @@ def flags(workdir, **changes):
 
 
 def environment(num_devices=1):
-    """The environment of a run on CPUs; what was compiled once is not again."""
+    """The environment of a run on CPUs that compiles fast, and nothing twice."""
     cache = ROOT / ".pytest_cache/compilations"
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(num_devices),
         "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
         "PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT),
     }

@@ -48,7 +48,11 @@ def _take_a_step(config):
         "example_index": np.arange(4, dtype=np.int32),
     }
     before = jax.device_get(state.params)
-    state, metrics, _ = step(state, put_batch(batch, mesh), jax.random.key(0))
+    arguments = state, put_batch(batch, mesh), jax.random.key(0)
+    # One step: what LLVM would optimise costs more than it runs.
+    options = {"xla_backend_optimization_level": 0}
+    compiled = step.lower(*arguments).compile(compiler_options=options)
+    state, metrics, _ = compiled(*arguments)
     moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), before, state.params)
     return float(metrics["loss"]), jax.tree.leaves(moved["encoder"])
 

@@ -85,7 +85,7 @@ def test_sigterm_to_one_process_stops_both_at_the_same_step(folder, two):
     assert stopped_at < 20
     assert (workdir / f"checkpoints/{stopped_at}").is_dir()
     text = log.read_text()
-    assert "[1] SIGTERM: saving at the end of this step" in text
+    assert "[1] SIGTERM: saving after the steps under way" in text
     assert f"[0] stopped at step {stopped_at}" in text
 
     resumed = _run(folder, "stopped", processes=2, num_devices=2, **SGD)

@@ -71,6 +71,8 @@ def test_a_run_whose_result_is_missing_is_evaluated_again(
     assert again.step == result.step
     np.testing.assert_array_equal(again.confusion, result.confusion)
     assert loop.train_and_evaluate(small_config(), tmp_path / "run") is None
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert [json.loads(x)["split"] for x in lines].count("test") == 1
 
 
 def test_another_configuration_is_refused_with_old_and_new(finished, small_config):

@@ -15,13 +15,22 @@ def test_the_first_signal_is_noted_and_told(capfd):
         assert stop.signal == signal.SIGTERM
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-    assert capfd.readouterr().err == "SIGTERM: saving at the end of this step\n"
+    assert capfd.readouterr().err == "SIGTERM: saving after the steps under way\n"
 
 
 def test_ctrl_c_for_the_second_time_interrupts():
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_still_interrupts_after_sigterm():
+    with StopRequest():
+        os.kill(os.getpid(), signal.SIGTERM)
+        # A launcher that forwards SIGTERM may have got this Ctrl-C as well.
+        os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 

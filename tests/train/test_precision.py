@@ -44,7 +44,7 @@ def test_float16_overflow_skips_the_update_and_lowers_the_scale():
     assert after.loss_scale.scale == 2**23
     np.testing.assert_array_equal(after.params["head"]["kernel"], before)
     # What the loss scale mends is no failure.
-    assert training.health[0].finite
+    assert training.health[0].harmless
     assert training.metrics[0]["skipped"] == 1
     while training.metrics[-1]["skipped"]:
         after = training.run(1)
@@ -71,4 +71,4 @@ def test_a_model_that_overflows_at_scale_one_is_not_finite():
     params["head"] = {**params["head"], "bias": jnp.full(3, jnp.inf)}
     training.state = training.state.replace(loss_scale=low, params=params)
     training.run(1)
-    assert not training.health[0].finite
+    assert not training.health[0].harmless

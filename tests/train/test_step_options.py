@@ -122,7 +122,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count():
         health = training.health[-1]
         assert after.step == step + 1
         consecutive = consecutive + 1 if step in bad else 0
-        assert health.finite == (step not in bad)
+        assert health.harmless == (step not in bad)
         assert health.num_skipped == after.num_skipped == consecutive
         for name in ("params", "batch_stats", "opt_state", "ema"):
             same = jax.tree.map(
@@ -140,7 +140,7 @@ def test_gradients_that_are_not_finite_are_seen_where_the_loss_is():
     training = Training(objective=Objective((Term("segmentation", 1.0, loss),)))
     training.run(1)
     assert training.metrics[0]["loss"] == 1
-    assert not training.health[0].finite
+    assert not training.health[0].harmless
 
 
 def test_one_process_that_is_asked_to_stop_stops_all():

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from fashionjax.train.guards import CompilationCount
+from fashionjax.train.interrupt import StoppedError
 from fashionjax.train.progress import Progress
 from fashionjax.train.train_log import TrainLog, average
 
@@ -25,6 +26,21 @@ def test_means_are_those_of_the_finite_values():
         {"loss": 4.0, "learning_rate": 0.3, "skipped": 1.0},
     ]
     assert average(steps) == {"loss": 2.5, "learning_rate": 0.3, "skipped": 2.0}
+
+
+def test_steps_since_the_last_line_are_told_where_a_run_stops():
+    writer = _Writer()
+    progress = Progress(10, batch_size=4, num_examples=8, emit=lambda _: None)
+    log = TrainLog(progress, writer, CompilationCount(), every=5)
+    log.step(1, {"loss": jnp.float32(1)})
+    log.step(2, {"loss": jnp.float32(3)})
+    with pytest.raises(StoppedError), log.complete(StoppedError):
+        raise StoppedError
+    with log.complete():
+        log.step(3, {"loss": jnp.float32(7)})
+    with log.complete():
+        pass
+    assert [(line[0], line[2]["loss"]) for line in writer.lines] == [(2, 2.0), (3, 7.0)]
 
 
 def test_a_line_comes_at_its_time_and_tells_what_compiled_again(capsys):
