@@ -21,9 +21,9 @@ class StopRequest:
     """Listens for the signals while it is entered.
 
     A signal is noted, and the run stops within two steps, or in the evaluation. Another
-    SIGTERM changes nothing, since launchers and schedulers may both send one; Ctrl-C for the second
-    time interrupts at once. Outside of the main thread, where Python allows no handler,
-    it never hears anything.
+    SIGTERM changes nothing, since launchers and schedulers may both send one; Ctrl-C
+    for the second time interrupts at once. Outside of the main thread, where Python
+    allows no handler, it never hears anything.
     """
 
     def __init__(self) -> None:

@@ -31,12 +31,12 @@ CONFIG = {
     "augment.lighting_brightness": 0.2,
     "batch_size": 8,
     "eval_batch_size": 8,
-    "num_epochs": 4.0,
+    "num_epochs": 3.0,
     "freeze.num_epochs": 1.0,
     "eval_every_epochs": 1.0,
     "checkpoint_every_steps": 2,
     "log_every_steps": 1,
-    "num_panels": 2,
+    "num_panels": 0,
 }
 
 

@@ -21,7 +21,7 @@ COMMON = {
     "batch_size": 16,
     "freeze__num_epochs": 0.0,
     "num_epochs": 10.0,
-    "eval_every_epochs": 5.0,
+    "eval_every_epochs": 10.0,
     "checkpoint_every_steps": 0,
     "schedule__learning_rate": 1e-4,
 }
