@@ -69,6 +69,7 @@ def test_config_builds_and_takes_one_step_at_reduced_width(dataset):
 @pytest.mark.parametrize("variant", ["class_only", "branches", "plain"])
 def test_every_variant_takes_one_step(variant):
     config = shrink(load_config("unet_ext"))
+    config.model.encoder = "resnet18"
     config.model.variant = variant
     loss, moved = _take_a_step(config)
     assert np.isfinite(loss)

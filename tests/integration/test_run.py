@@ -164,35 +164,6 @@ def test_a_folder_without_checkpoints_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(
-    finished, small_config, tmp_path, monkeypatch
-):
-    workdir, _ = finished
-
-    class StoppedError(Exception):
-        pass
-
-    original = loop.Checkpoints.save
-
-    def save_and_stop(self, state, meta):
-        original(self, state, meta)
-        self.wait()
-        raise StoppedError
-
-    monkeypatch.setattr(loop.Checkpoints, "save", save_and_stop)
-    with pytest.raises(StoppedError):
-        loop.train_and_evaluate(small_config(), tmp_path)
-    monkeypatch.undo()
-    loop.train_and_evaluate(small_config(), tmp_path)
-    step, resumed = _final_state(small_config(), tmp_path)
-    unbroken_step, unbroken = _final_state(small_config(), workdir)
-    assert step == unbroken_step == 4
-    for a, b in zip(jax.tree.leaves(resumed), jax.tree.leaves(unbroken), strict=True):
-        np.testing.assert_array_equal(a, b)
-    shutil.rmtree(tmp_path)
-
-
-@pytest.mark.slow
 def test_a_value_that_is_not_finite_stops_before_the_update(small_config, tmp_path):
     config = small_config(checkpoint_every_steps=1)
     # The first update is finite and enormous, the loss of the second step is not.

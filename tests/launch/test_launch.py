@@ -156,6 +156,9 @@ def _local(stand_in, code, *, processes=2, **variables):
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(PYTHON=stand_in, JAX_PLATFORMS="cpu", **variables),
+        # A shell that runs these tests in the background ignores Ctrl-C, and a script
+        # that was started ignoring a signal cannot listen for it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
