@@ -63,7 +63,7 @@ def environment(num_devices=1):
     }
 
 
-def start(workdir, log, *, processes=1, num_devices=1, **changes):
+def start(workdir, log, *, processes=1, num_devices=1, mode="train", **changes):
     """Starts the run; its output goes on at the end of the file `log`.
 
     Args:
@@ -71,6 +71,7 @@ def start(workdir, log, *, processes=1, num_devices=1, **changes):
         log: File of the output.
         processes: Above 1: `launch/local.sh` starts so many.
         num_devices: Of each process.
+        mode: As main's.
         **changes: See `flags`.
     """
     command = [sys.executable, "-m", "fashionjax.main"]
@@ -79,7 +80,7 @@ def start(workdir, log, *, processes=1, num_devices=1, **changes):
         command = ["bash", "launch/local.sh", *sizes, "--"]
     with pathlib.Path(log).open("ab") as file:
         return subprocess.Popen(
-            [*command, *flags(workdir, **changes)],
+            [*command, f"--mode={mode}", *flags(workdir, **changes)],
             cwd=ROOT,
             env=environment(num_devices),
             stdout=file,

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import time
 
@@ -54,12 +55,22 @@ def test_parameters_agree_under_sgd(folder, two):
         strict=True,
     ):
         np.testing.assert_allclose(a, b, atol=1e-6)
-    # 9 and 10 images over batches of 8: the last batch is padding on one process.
-    np.testing.assert_array_equal(
-        np.load(folder / "one/eval-test/confusion.npy"),
-        np.load(folder / "two/eval-test/confusion.npy"),
-    )
     assert one["result"]["num_images"] == two["result"]["num_images"] == 10
+
+
+@pytest.mark.usefixtures("two")
+def test_the_same_parameters_count_the_same_pixels(folder):
+    # 10 images over batches of 8: of the last batch process 1 has nothing but padding.
+    expected = np.load(folder / "two/eval-test/confusion.npy")
+    shutil.copytree(folder / "two", folder / "copy")
+    (folder / "copy/eval-test/confusion.npy").unlink()
+    log = folder / "copy.log"
+    status = tiny_run.finish(folder / "copy", log, num_devices=4, mode="eval", **SGD)
+    assert status == 0, log.read_text()[-3000:]
+    assert expected.sum() == 10 * 64 * 64
+    np.testing.assert_array_equal(
+        np.load(folder / "copy/eval-test/confusion.npy"), expected
+    )
 
 
 def test_losses_agree_under_adamw(folder):
