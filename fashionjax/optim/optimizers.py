@@ -6,12 +6,13 @@ alone, of the same structure whatever the schedule, and one compiled step serves
 several phases.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
 import optax
+
+from fashionjax.optim.arguments import check_not_negative, check_positive
 
 Scalar: TypeAlias = float | jax.Array
 
@@ -37,7 +38,7 @@ def adamw(
         ValueError: If an argument is out of range.
     """
     _check_adam(b2, eps)
-    _check_not_negative(weight_decay=weight_decay, clip_norm=clip_norm)
+    check_not_negative(weight_decay=weight_decay, clip_norm=clip_norm)
 
     def chain(learning_rate: Scalar, momentum: Scalar) -> optax.GradientTransformation:
         return optax.chain(
@@ -67,7 +68,7 @@ def adam(
         ValueError: If an argument is out of range.
     """
     _check_adam(b2, eps)
-    _check_not_negative(clip_norm=clip_norm)
+    check_not_negative(clip_norm=clip_norm)
 
     def chain(learning_rate: Scalar, momentum: Scalar) -> optax.GradientTransformation:
         return optax.chain(
@@ -99,7 +100,7 @@ def sgd(
     Raises:
         ValueError: If an argument is out of range.
     """
-    _check_not_negative(weight_decay=weight_decay, clip_norm=clip_norm)
+    check_not_negative(weight_decay=weight_decay, clip_norm=clip_norm)
 
     def chain(learning_rate: Scalar, momentum: Scalar) -> optax.GradientTransformation:
         return optax.chain(
@@ -147,11 +148,4 @@ def _clip(clip_norm: float) -> optax.GradientTransformation:
 def _check_adam(b2: float, eps: float) -> None:
     if not 0 <= b2 < 1:
         raise ValueError(f"b2 is {b2}; allowed is [0, 1)")
-    if not (eps > 0 and math.isfinite(eps)):
-        raise ValueError(f"eps is {eps}; allowed are finite numbers above 0")
-
-
-def _check_not_negative(**values: float) -> None:
-    for name, value in values.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"{name} is {value}; allowed are finite numbers from 0 on")
+    check_positive(eps=eps)

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from fashionjax.optim.arguments import check_not_negative, check_positive, check_whole
+
 
 def constant(value: float) -> optax.Schedule:
     """The same value at every step.
@@ -28,7 +30,7 @@ def constant(value: float) -> optax.Schedule:
     Raises:
         ValueError: If the value is negative or not finite.
     """
-    _check_not_negative(value=value)
+    check_not_negative(value=value)
 
     def schedule(step: ArrayLike) -> jnp.ndarray:
         return jnp.full(jnp.shape(step), value, jnp.float32)
@@ -59,9 +61,9 @@ def poly(
     Raises:
         ValueError: If an argument is out of range.
     """
-    _check_not_negative(initial_value=initial_value, end_value=end_value)
-    _check_whole("num_steps", num_steps, least=1)
-    _check_positive(power=power)
+    check_not_negative(initial_value=initial_value, end_value=end_value)
+    check_whole("num_steps", num_steps, least=1)
+    check_positive(power=power)
 
     def schedule(step: ArrayLike) -> jnp.ndarray:
         remaining = _part(num_steps - _clip(step, num_steps), num_steps)
@@ -90,8 +92,8 @@ def triangular(
     Raises:
         ValueError: If an argument is out of range.
     """
-    _check_not_negative(base_value=base_value, max_value=max_value)
-    _check_whole("step_size", step_size, least=1)
+    check_not_negative(base_value=base_value, max_value=max_value)
+    check_whole("step_size", step_size, least=1)
 
     def schedule(step: ArrayLike) -> jnp.ndarray:
         from_turn = jnp.abs(jnp.asarray(step, jnp.int32) % (2 * step_size) - step_size)
@@ -128,9 +130,9 @@ def one_cycle(
     Raises:
         ValueError: If an argument is out of range.
     """
-    _check_not_negative(max_value=max_value)
-    _check_whole("num_steps", num_steps, least=1)
-    _check_positive(div=div, final_div=final_div)
+    check_not_negative(max_value=max_value)
+    check_whole("num_steps", num_steps, least=1)
+    check_positive(div=div, final_div=final_div)
     if not 0 <= warmup_fraction <= 1:
         raise ValueError(f"warmup_fraction is {warmup_fraction}; allowed is [0, 1]")
     up = int(warmup_fraction * num_steps)
@@ -172,11 +174,11 @@ def warmup_cosine(
     Raises:
         ValueError: If an argument is out of range.
     """
-    _check_not_negative(
+    check_not_negative(
         peak_value=peak_value, start_value=start_value, end_value=end_value
     )
-    _check_whole("num_steps", num_steps, least=1)
-    _check_whole("warmup_steps", warmup_steps, least=0)
+    check_whole("num_steps", num_steps, least=1)
+    check_whole("warmup_steps", warmup_steps, least=0)
     if warmup_steps > num_steps:
         raise ValueError(
             f"warmup_steps is {warmup_steps}; allowed is at most num_steps, {num_steps}"
@@ -211,22 +213,3 @@ def _mix(low: float, high: float, share: jnp.ndarray) -> jnp.ndarray:
 def _half_cosine(progress: jnp.ndarray) -> jnp.ndarray:
     """Rises as `(1 - cos(pi progress)) / 2`, written without the cancellation at 0."""
     return jnp.sin(math.pi / 2 * progress) ** 2
-
-
-def _check_not_negative(**values: float) -> None:
-    for name, value in values.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"{name} is {value}; allowed are finite numbers from 0 on")
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{name} is {value}; allowed are finite numbers above 0")
-
-
-def _check_whole(name: str, value: int, *, least: int) -> None:
-    if not (value >= least and math.isfinite(value) and value == int(value)):
-        raise ValueError(
-            f"{name} is {value}; allowed are whole numbers from {least} on"
-        )
