@@ -105,6 +105,11 @@ class Checkpoints:
         """What the evaluations so far say."""
         return self._select(self._history)
 
+    def num_stale_since(self, step: int) -> int:
+        """Evaluations after `step`, and after the best one, that improved nothing."""
+        later = sum(scored.step > step for scored in self._history)
+        return min(self.selection.num_stale, later)
+
     def is_evaluated(self, step: int) -> bool:
         """Whether the evaluation of a step has been recorded."""
         return any(scored.step == step for scored in self._history)

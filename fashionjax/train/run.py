@@ -23,6 +23,7 @@ from fashionjax.builders import Experiment
 from fashionjax.constants import EXAMPLE_INDEX, IMAGE, LABEL, STOP
 from fashionjax.data.dataset import Dataset
 from fashionjax.distributed import first_process_first
+from fashionjax.metrics import box_metrics, segmentation_metrics, tag_metrics
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.eval_step import EvalStep, make_eval_step
 from fashionjax.train.phases import Phase, make_phases
@@ -57,7 +58,7 @@ class Run:
     num_steps: int
     steps_per_epoch: int
 
-    @property
+    @functools.cached_property
     def init(self) -> Callable[[PRNGKeyArray], TrainState]:
         """The function from a random key to the state at step 0."""
         return make_init(
@@ -68,7 +69,7 @@ class Run:
             loss_scale=self.config.model.dtype == "float16",
         )
 
-    @property
+    @functools.cached_property
     def abstract_state(self) -> TrainState:
         """Shapes, types and places of the training state."""
         return abstract_state(self.init, self.mesh)
@@ -131,9 +132,12 @@ class Run:
         return step >= self.num_steps or self.is_out_of_patience(checkpoints)
 
     def is_out_of_patience(self, checkpoints: Checkpoints) -> bool:
-        """Whether too many evaluations in a row were no improvement."""
+        """Whether too many evaluations in a row were no improvement.
+
+        Those of the last phase count: a frozen encoder is thawed in any case.
+        """
         patience = self.config.early_stopping.patience
-        return 0 < patience <= checkpoints.selection.num_stale
+        return 0 < patience <= checkpoints.num_stale_since(self.phases[-1].start)
 
     def open_checkpoints(self, *, read_only: bool = False) -> Checkpoints:
         """Opens the run's checkpoints."""
@@ -157,6 +161,7 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
     check_batch_size(config.batch_size, mesh, "config.batch_size", parts=parts)
     check_batch_size(config.eval_batch_size, mesh, "config.eval_batch_size")
     experiment = builders.build_experiment(config)
+    _check_best_metric(config.best_metric, experiment)
     # The first process prepares what the others then find prepared.
     with first_process_first():
         dataset = builders.build_dataset(config.data)
@@ -173,6 +178,24 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
         num_steps=num_steps,
         steps_per_epoch=steps_per_epoch,
     )
+
+
+def _check_best_metric(name: str, experiment: Experiment) -> None:
+    """Refuses a metric that no evaluation will have, before hours of training."""
+    class_names = experiment.label_map.class_names
+    tags = np.zeros((0, len(class_names) - 1), bool)
+    nothing = np.zeros((len(class_names), len(class_names)), np.int64)
+    allowed = ["loss", *segmentation_metrics(nothing, class_names)]
+    terms = {term.name for term in experiment.objective.terms}
+    if "tags" in terms:
+        allowed += tag_metrics(tags, tags, class_names[1:])
+    if "boxes" in terms:
+        allowed += box_metrics(np.zeros(tags.shape), np.zeros(tags.shape), tags)
+    if name not in allowed:
+        raise ValueError(
+            f"config.best_metric={name!r} is no metric of this run; allowed are"
+            f" {', '.join(allowed)}"
+        )
 
 
 def _check_counts(config: ConfigDict) -> None:

@@ -11,8 +11,10 @@ from PIL import Image
 
 from fashionjax.predict import ClassPrior, Predictor, find_images, predict_files
 from fashionjax.train import loop
+from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.guards import NonFiniteError
 from fashionjax.train.run import open_run
+from fashionjax.train.selection import Scored
 
 
 def _final_state(config, workdir):
@@ -182,6 +184,39 @@ def test_a_value_that_is_not_finite_stops_before_the_update(small_config, tmp_pa
     expected = open_run(config, tmp_path).dataset.sources["train"][row["example_index"]]
     np.testing.assert_array_equal(np.asarray(Image.open(picture)), expected["image"])
     assert row["image_id"] == expected["image_id"]
+
+
+def test_an_unknown_best_metric_is_refused_before_anything_is_trained(
+    small_config, tmp_path
+):
+    message = r"config\.best_metric='miou' is no metric of this run; allowed are loss,"
+    with pytest.raises(ValueError, match=message):
+        open_run(small_config(best_metric="miou"), tmp_path)
+    config = small_config(best_metric="f1")
+    assert open_run(config, tmp_path).config.best_metric == "f1"
+    config.model.variant = "plain"
+    with pytest.raises(ValueError, match=r"config\.best_metric='f1' is no metric"):
+        open_run(config, tmp_path)
+
+
+def test_patience_does_not_run_out_before_the_encoder_is_thawed(small_config, tmp_path):
+    config = small_config(num_epochs=2.0)
+    config.freeze.num_epochs = 1.0
+    config.early_stopping.patience = 2
+    run = open_run(config, tmp_path)
+    history = {2: 0.5, 3: 0.4, 4: 0.3, 5: 0.2, 6: 0.1}
+    # Four steps an epoch: the last phase begins after step 4.
+    ended = []
+    for last in history:
+        scored = [
+            Scored(step, {config.best_metric: value})
+            for step, value in history.items()
+            if step <= last
+        ]
+        checkpoints = Checkpoints(tmp_path / "none", best_metric=config.best_metric)
+        checkpoints._history = scored
+        ended.append(run.is_out_of_patience(checkpoints))
+    assert ended == [False, False, False, False, True]
 
 
 @pytest.mark.slow

@@ -56,6 +56,8 @@ def test_the_last_and_the_best_are_kept(tmp_path):
     with _open(tmp_path / "c") as checkpoints:
         assert checkpoints.best_step == 2
         assert checkpoints.selection == Selection(2, 0.7, 2)
+        stale = [checkpoints.num_stale_since(step) for step in (0, 2, 3, 4)]
+        assert stale == [2, 2, 1, 0]
         assert _steps(checkpoints) == [2, 4]
 
 
