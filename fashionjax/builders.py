@@ -10,6 +10,7 @@ A name in a config is a key of one of the literal tables below, and nowhere else
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import flax.linen as nn
@@ -138,8 +139,19 @@ DTYPES = {
 }
 
 ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
-    "resnet18": lambda **kw: encoders.ResNet(stage_sizes=(2, 2, 2, 2), **kw),
-    "resnet34": lambda **kw: encoders.ResNet(stage_sizes=(3, 4, 6, 3), **kw),
+    "resnet18": partial(encoders.ResNet, (2, 2, 2, 2)),
+    "resnet34": partial(encoders.ResNet, (3, 4, 6, 3)),
+    "resnet50": partial(encoders.ResNet, (3, 4, 6, 3), "bottleneck"),
+    "resnet101": partial(encoders.ResNet, (3, 4, 23, 3), "bottleneck"),
+    "resnext50_32x4d": partial(
+        encoders.ResNet, (3, 4, 6, 3), "bottleneck", groups=32, group_width=4
+    ),
+    "resnext101_32x4d": partial(
+        encoders.ResNet, (3, 4, 23, 3), "bottleneck", groups=32, group_width=4
+    ),
+    "resnext101_32x8d": partial(
+        encoders.ResNet, (3, 4, 23, 3), "bottleneck", groups=32, group_width=8
+    ),
 }
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {

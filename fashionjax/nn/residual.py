@@ -1,5 +1,8 @@
 """Residual blocks (He et al., Deep Residual Learning, 2015)."""
 
+import dataclasses
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.typing import Dtype
@@ -20,11 +23,13 @@ class BasicBlock(nn.Module):
     Attributes:
         features: Number of output channels.
         stride: Stride of the first convolution.
+        dilation: Dilation of the 3×3 convolutions.
         dtype: Type of the computation; parameters are float32.
     """
 
     features: int
     stride: int = 1
+    dilation: int = 1
     dtype: Dtype = jnp.float32
 
     @nn.compact
@@ -32,25 +37,87 @@ class BasicBlock(nn.Module):
         self, x: Float[Array, "batch height width in_channels"], *, train: bool
     ) -> Float[Array, "batch height_out width_out out_channels"]:
         """Applies the block; the output is `ceil(size / stride)` large."""
-        shortcut = x
-        if self.stride != 1 or x.shape[-1] != self.features:
-            shortcut = self._conv(x, 1, self.stride, "downsample_conv")
-            shortcut = self._norm(shortcut, "downsample_norm", train=train)
-        x = self._conv(x, 3, self.stride, "conv1")
-        x = nn.relu(self._norm(x, "norm1", train=train))
-        x = self._conv(x, 3, 1, "conv2")
-        return nn.relu(self._norm(x, "norm2", train=train) + shortcut)
+        layer = _Layers(self.dtype, train)
+        shortcut = _shortcut(layer, x, self.features, self.stride)
+        options = {"dilation": self.dilation}
+        x = layer.conv(x, self.features, 3, "conv1", stride=self.stride, **options)
+        x = nn.relu(layer.norm(x, "norm1"))
+        x = layer.conv(x, self.features, 3, "conv2", **options)
+        return nn.relu(layer.norm(x, "norm2") + shortcut)
 
-    def _conv(self, x: Features, size: int, stride: int, name: str) -> Features:
+
+class Bottleneck(nn.Module):
+    """1×1, 3×3 and 1×1 convolutions and a shortcut, as in ResNet50 and ResNeXt.
+
+    The stride is on the 3×3 convolution, as in torchvision ("v1.5").
+
+    Attributes:
+        features: Number of output channels.
+        width: Channels between; `features / 4` in ResNet, more in ResNeXt.
+        groups: Groups of the 3×3 convolution; 32 in ResNeXt.
+        stride: Stride of the 3×3 convolution.
+        dilation: Dilation of the 3×3 convolution.
+        dtype: Type of the computation; parameters are float32.
+    """
+
+    features: int
+    width: int
+    groups: int = 1
+    stride: int = 1
+    dilation: int = 1
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width in_channels"], *, train: bool
+    ) -> Float[Array, "batch height_out width_out out_channels"]:
+        """Applies the block; the output is `ceil(size / stride)` large."""
+        layer = _Layers(self.dtype, train)
+        shortcut = _shortcut(layer, x, self.features, self.stride)
+        x = nn.relu(layer.norm(layer.conv(x, self.width, 1, "conv1"), "norm1"))
+        x = layer.conv(
+            x,
+            self.width,
+            3,
+            "conv2",
+            stride=self.stride,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+        x = nn.relu(layer.norm(x, "norm2"))
+        x = layer.norm(layer.conv(x, self.features, 1, "conv3"), "norm3")
+        return nn.relu(x + shortcut)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layers:
+    """The layers of a block, in the compact method that calls them."""
+
+    dtype: Dtype
+    train: bool
+
+    def conv(
+        self, x: Features, features: int, size: int, name: str, **options: Any
+    ) -> Features:
         return conv(
-            self.features,
+            features,
             size,
-            stride=stride,
             kernel_init=KERNEL_INIT,
             dtype=self.dtype,
             name=name,
+            **options,
         )(x)
 
-    def _norm(self, x: Features, name: str, *, train: bool) -> Features:
-        norm = BatchNorm(use_running_average=not train, dtype=self.dtype, name=name)
+    def norm(self, x: Features, name: str) -> Features:
+        norm = BatchNorm(
+            use_running_average=not self.train, dtype=self.dtype, name=name
+        )
         return norm(x)
+
+
+def _shortcut(layer: _Layers, x: Features, features: int, stride: int) -> Features:
+    """The identity, or where the shape changes a 1×1 convolution."""
+    if stride == 1 and x.shape[-1] == features:
+        return x
+    x = layer.conv(x, features, 1, "downsample_conv", stride=stride)
+    return layer.norm(x, "downsample_norm")

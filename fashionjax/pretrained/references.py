@@ -1,0 +1,92 @@
+"""The public implementations that our modules equal, and their names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import numpy as np
+
+from fashionjax.augment import Normalization
+from fashionjax.pretrained import torchvision
+from fashionjax.pretrained.convert import convert_state
+from fashionjax.pretrained.reference import Options, Reference
+
+REFERENCES: Mapping[str, Reference] = {
+    **torchvision.REFERENCES,
+}
+
+
+def find_reference(name: str) -> Reference:
+    """Finds a reference by its name.
+
+    Raises:
+        ValueError: If there is none of this name.
+    """
+    if name not in REFERENCES:
+        raise ValueError(
+            f"unknown reference {name!r}; allowed are {', '.join(REFERENCES)}"
+        )
+    return REFERENCES[name]
+
+
+def reference_module(
+    reference: str,
+    *,
+    num_classes: int | None = None,
+    head: bool = False,
+    aux: bool = False,
+) -> nn.Module:
+    """Our module that equals a public implementation.
+
+    Args:
+        reference: Its name, as "torchvision/resnet34".
+        num_classes: Number of classes; None for that of the published weights.
+        head: For a classifier, whether the module returns class logits; else it returns
+            feature maps, finest first. Segmentation models return `Outputs` anyway.
+        aux: For torchvision's segmentation models, whether they have an auxiliary head.
+
+    Returns:
+        A linen module; its method is `(image, train=…)`.
+
+    Raises:
+        ValueError: If there is no such reference.
+    """
+    found = find_reference(reference)
+    num_classes = found.num_classes if num_classes is None else num_classes
+    return found.make(Options(num_classes, head=head, aux=aux))
+
+
+def convert(
+    reference: str,
+    state: Mapping[str, np.ndarray],
+    *,
+    head: bool = False,
+    aux: bool = False,
+) -> dict[str, Any]:
+    """The variables of `reference_module` from a published state dict.
+
+    Args:
+        reference: Name of the reference.
+        state: Its tensors by name, as `read_state` returns them.
+        head: As for `reference_module`; without it a classifier's head is dropped.
+        aux: As for `reference_module`; without it an auxiliary head is dropped.
+
+    Returns:
+        Variables for `reference_module(reference, num_classes=…)`, the number of classes
+        being that of the state dict; NumPy float32.
+
+    Raises:
+        ValueError: If there is no such reference, or the state dict is not its.
+    """
+    found = find_reference(reference)
+    options = Options(found.num_classes_of(state), head=head, aux=aux)
+    return convert_state(found, reference, state, options)
+
+
+def normalization(reference: str) -> Normalization:
+    """Mean and standard deviation of the images, in [0, 1], that a reference takes.
+
+    Raises:
+        ValueError: If there is no such reference.
+    """
+    return find_reference(reference).normalization
