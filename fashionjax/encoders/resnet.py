@@ -1,4 +1,4 @@
-"""ResNet (He et al., 2015) and ResNeXt (Xie et al., 2016), as torchvision builds them."""
+"""ResNet (He et al., 2015) and ResNeXt (Xie et al., 2016), as torchvision has them."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -22,8 +22,8 @@ class ResNet(nn.Module):
     Attributes:
         stage_sizes: Number of blocks of each stage; (3, 4, 6, 3) is ResNet34 and 50.
         block: "basic", two 3×3 convolutions, or "bottleneck", 1×1, 3×3 and 1×1.
-        features: Channels of the stem; stage `i` has `features * 2**i` ("basic") or four
-            times that ("bottleneck"). 64 in all published models, fewer for small
+        features: Channels of the stem; stage `i` has `features * 2**i` ("basic") or
+            four times that ("bottleneck"). 64 in all published models, fewer for small
             machines.
         groups: Groups of a bottleneck's 3×3 convolution; 32 in ResNeXt.
         group_width: Channels of a group in the first stage, at `features` 64; 4 in

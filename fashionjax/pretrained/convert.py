@@ -86,7 +86,7 @@ def expected_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     variables = jax.eval_shape(
         lambda: module.init(jax.random.key(0), image, train=False)
     )
-    flat = flax.traverse_util.flatten_dict(variables, sep="/")
+    flat: dict[str, Any] = flax.traverse_util.flatten_dict(variables, sep="/")
     return {path: leaf.shape for path, leaf in flat.items()}
 
 
@@ -101,10 +101,8 @@ def _place(
     rule, path = found
     if path is None or leaf == _UNUSED_LEAF:
         return None
-    if not np.issubdtype(tensor.dtype, np.floating):
-        # ml_dtypes' bfloat16 is no subtype of NumPy's.
-        if tensor.dtype.name != "bfloat16":
-            raise ConversionError(f"is {tensor.dtype}; floating point is needed")
+    if not jnp.issubdtype(tensor.dtype, jnp.floating):
+        raise ConversionError(f"is {tensor.dtype}; floating point is needed")
     value = tensor.astype(np.float32)
     if not np.isfinite(value).all():
         raise ConversionError("has values that are not finite")

@@ -21,7 +21,7 @@ class Options:
         num_classes: Number of classes of the head; for an encoder without its head, of
             no meaning.
         head: Whether a classifier is asked for, not its encoder alone.
-        aux: Whether a segmentation model has its auxiliary head, where that is optional.
+        aux: Whether a segmentation model has its optional auxiliary head.
     """
 
     num_classes: int

@@ -72,8 +72,8 @@ def convert(
         aux: As for `reference_module`; without it an auxiliary head is dropped.
 
     Returns:
-        Variables for `reference_module(reference, num_classes=…)`, the number of classes
-        being that of the state dict; NumPy float32.
+        Variables for `reference_module(reference, num_classes=…)`, where the number of
+        classes is that of the state dict; NumPy float32.
 
     Raises:
         ValueError: If there is no such reference, or the state dict is not its.

@@ -18,13 +18,13 @@ Layout: TypeAlias = Literal["same", "conv", "transposed", "linear", "linear_chw"
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What becomes of the tensors of one published module.
+    r"""What becomes of the tensors of one published module.
 
     Attributes:
         pattern: Regular expression of the whole name of a published module: the name of
             a tensor without its last part ("layer1.0.conv1").
         path: Path of our module, its parts separated by "/", with groups of the pattern
-            as `\\1`; None where we have no such module and its tensors are dropped.
+            as `\1`; None where we have no such module and its tensors are dropped.
         layout: Layout of its kernel; None for what its rank tells: "conv" for 4 axes,
             "linear" for 2, "same" for 1.
         map_size: (height, width) that "linear_chw" flattens.

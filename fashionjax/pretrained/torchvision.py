@@ -25,9 +25,7 @@ RESNET_RULES: Rules = (
 )
 """ResNet and ResNeXt, in torchvision and timm."""
 
-_LICENCE = (
-    "BSD-3-Clause (torchvision); trained on ImageNet, for non-commercial research"
-)
+_LICENCE = "BSD-3-Clause; trained on ImageNet (research use)"
 
 
 def _make_resnet(name: str, options: Options) -> nn.Module:
