@@ -1,1 +1,9 @@
 """Functions from arrays to arrays, without parameters."""
+
+from fashionjax.ops.unpooling import (
+    argmax_to_flat_index,
+    max_pool_with_argmax,
+    max_unpool,
+)
+
+__all__ = ["argmax_to_flat_index", "max_pool_with_argmax", "max_unpool"]
