@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from fashionjax.encoders.dilation import check_output_stride
 from fashionjax.nn import BasicBlock, BatchNorm, Bottleneck, conv
 from fashionjax.nn.residual import KERNEL_INIT
+from fashionjax.ops.max_pooling import max_pool_3x3
 from fashionjax.types import Image
 
 Block: TypeAlias = Literal["basic", "bottleneck"]
@@ -74,9 +75,7 @@ class ResNet(nn.Module):
         )(x)
         x = nn.relu(x)
         feature_maps = [x]
-        # flax's annotation knows padding by name alone.
-        padding: Any = ((1, 1), (1, 1))
-        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)
+        x = max_pool_3x3(x)
         for stage, num_blocks in enumerate(self.stage_sizes):
             for block in range(num_blocks):
                 layer = self._block(stage, block)
