@@ -73,8 +73,8 @@ def draw_diagram(graph: Graph) -> str:
 
 
 def _row(part: Part, size: tuple[int, int]) -> int:
-    """How often a map's size is halved; -1 for values without place."""
-    if len(part.shape) < 3:
+    """How often a map's size is halved; -1 for vectors and lists of vectors."""
+    if len(part.shape) < 3 or 1 in part.shape[:2]:
         return -1
     return max(0, round(math.log2(size[0] / part.shape[0])))
 

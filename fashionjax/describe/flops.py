@@ -6,8 +6,7 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-RESIZE_SCOPE = "resize"
-"""Products under this name scope interpolate and are not counted, as nobody does."""
+from fashionjax.ops.resize import RESIZE_SCOPE
 
 
 def count_flops(eqn: JaxprEqn) -> int:

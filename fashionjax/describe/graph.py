@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from fashionjax.describe.flops import count_flops, name_path, shape_of
+from fashionjax.ops.resize import RESIZE_SCOPE
 
 INPUT = "image"
 OUTPUT = "logits"
@@ -103,8 +104,8 @@ def _read(jaxpr: Jaxpr) -> dict[str, Part]:
 
 
 def _part_name(eqn: JaxprEqn) -> str | None:
-    """All blocks are "encoder/stage1", both layers "decoder0"; None outside layers."""
-    _, *path = name_path(eqn)
+    """Blocks of a stage are "encoder/stage1", layers "decoder0"; None outside both."""
+    _, *path = (part for part in name_path(eqn) if part != RESIZE_SCOPE)
     if not path:
         return None
     if path[0] == "encoder":

@@ -3,62 +3,151 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fashionjax.losses import softmax_cross_entropy
+from fashionjax.models.classifier import Classifier
 from fashionjax.pretrained import convert, reference_module
 from tests.references import fixture
-from tests.references.draw import draw_image, draw_state
+from tests.references.draw import draw_image, draw_label, draw_state
 
 TOLERANCE = 1e-4
 """Of the largest absolute value of an output."""
 
 PATHS = sorted(fixture.FOLDER.glob("*.npz"))
-
-
-def _outputs(stored, size, *, head):
-    """Our outputs in evaluation mode, by the names of the fixture."""
-    state = draw_state(stored.shapes)
-    module = reference_module(stored.reference, head=head, **stored.options)
-    aux = stored.options.get("aux", False)
-    variables = convert(stored.reference, state, head=head, aux=aux)
-    apply = jax.jit(functools.partial(module.apply, train=False))
-    with jax.default_matmul_precision("highest"):
-        outputs = apply(variables, draw_image(size))
-    if head:
-        return {"head": outputs}
-    if isinstance(outputs, tuple):
-        return {f"map{i}": x for i, x in enumerate(outputs)}
-    named = {"logits": outputs.logits, "aux_logits": outputs.aux_logits}
-    return {name: x for name, x in named.items() if x is not None}
-
-
-def _sizes(stored):
-    keys = [key.split("/") for key in stored.samples]
-    sizes = {key[1] for key in keys if key[0] == "eval"}
-    return sorted(tuple(map(int, size.split("x"))) for size in sizes)
+TRAINED = [p for p in PATHS if any("grad/" in n for n in fixture.load(p).samples)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_outputs_equal_those_of_the_reference(path):
     stored = fixture.load(path)
-    sizes = _sizes(stored)
+    module, variables = _model(stored)
+    sizes = _sizes(stored, "eval")
     assert len(sizes) >= 2
     for size in sizes:
         prefix = f"eval/{size[0]}x{size[1]}/"
-        expected = {
-            name.removeprefix(prefix): sample
-            for name, sample in stored.samples.items()
-            if name.startswith(prefix)
-        }
-        heads = (False, True) if "head" in expected else (False,)
-        outputs = {}
-        for head in heads:
-            outputs |= _outputs(stored, size, head=head)
-        assert set(outputs) == set(expected)
-        for name, sample in expected.items():
-            ours = fixture.sample(prefix + name, np.asarray(outputs[name]))
-            assert ours.shape == sample.shape
-            difference = np.abs(ours.values - sample.values).max()
-            assert difference <= TOLERANCE * sample.scale, (name, size)
+        # Keras's VGG has its head at one size alone.
+        head = f"{prefix}head" in stored.samples
+        evaluate = functools.partial(_evaluate, module, head=head)
+        _compare(stored, prefix, _run(evaluate, variables, _image(size)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+def test_training_mode_and_gradients_equal_those_of_the_reference(path):
+    stored = fixture.load(path)
+    module, variables = _model(stored)
+    if hasattr(module, "dropout_rate"):
+        module = module.clone(dropout_rate=0.0)
+    (size,) = _sizes(stored, "train")
+    label = draw_label(size, stored.options["num_classes"])
+
+    def loss(params, image):
+        outputs, _ = module.apply(
+            {**variables, "params": params}, image, train=True, mutable="batch_stats"
+        )
+        return softmax_cross_entropy(outputs.logits, label), _named(outputs)
+
+    gradients, outputs = _run(
+        jax.grad(loss, has_aux=True), variables["params"], _image(size)
+    )
+    _compare(stored, f"train/{size[0]}x{size[1]}/", outputs)
+    prefix = f"grad/{size[0]}x{size[1]}/"
+    tensors = [n.removeprefix(prefix) for n in stored.samples if n.startswith(prefix)]
+    assert len(tensors) >= 2
+    _compare(
+        stored, prefix, {t: _in_their_layout(stored, gradients, t) for t in tensors}
+    )
+
+
+def _model(stored):
+    """Our module and the variables that equal the drawn state dict."""
+    state = draw_state(stored.shapes)
+    head = any(name.endswith("/head") for name in stored.samples)
+    options = {"head": head, "aux": stored.options.get("aux", False)}
+    module = reference_module(stored.reference, **{**options, **stored.options})
+    variables = convert(stored.reference, state, **options)
+    if head:
+        # Without its head a classifier is its encoder, with the same variables.
+        assert reference_module(stored.reference) == module.encoder
+        encoder = convert(stored.reference, state)
+        inside = {name: tree["encoder"] for name, tree in variables.items()}
+        jax.tree.map(np.testing.assert_array_equal, encoder, inside)
+    return module, variables
+
+
+def _evaluate(module, variables, image, *, head):
+    def outputs(module, image):
+        if not isinstance(module, Classifier):
+            return _named(module(image, train=False))
+        maps = module.encoder(image, train=False)
+        logits = {"head": module.head(maps, train=False)} if head else {}
+        return _named(maps) | logits
+
+    return module.apply(variables, image, method=outputs)
+
+
+def _named(outputs):
+    """Outputs by the names of the fixture."""
+    if isinstance(outputs, tuple):
+        return {f"map{i}": x for i, x in enumerate(outputs)}
+    named = {"logits": outputs.logits, "aux_logits": outputs.aux_logits}
+    return {name: x for name, x in named.items() if x is not None}
+
+
+def _run(function, *arguments):
+    """Calls a function once, compiled without optimisations, which take longer."""
+    options = {"xla_backend_optimization_level": 0}
+    with jax.default_matmul_precision("highest"):
+        compiled = jax.jit(function, compiler_options=options)
+        return jax.device_get(compiled(*arguments))
+
+
+def _image(size):
+    return jnp.asarray(draw_image(size))
+
+
+def _sizes(stored, mode):
+    keys = [key.split("/") for key in stored.samples]
+    sizes = {key[1] for key in keys if key[0] == mode}
+    return sorted(tuple(map(int, size.split("x"))) for size in sizes)
+
+
+def _compare(stored, prefix, outputs):
+    expected = {
+        name.removeprefix(prefix): sample
+        for name, sample in stored.samples.items()
+        if name.startswith(prefix)
+    }
+    assert set(outputs) == set(expected)
+    for name, sample in expected.items():
+        ours = fixture.sample(prefix + name, outputs[name])
+        assert ours.shape == sample.shape
+        difference = np.abs(ours.values - sample.values).max()
+        assert difference <= TOLERANCE * sample.scale, prefix + name
+
+
+def _in_their_layout(stored, gradients, tensor):
+    """Our gradient by one of their tensors, in its own layout."""
+    state = draw_state(stored.shapes)
+    # A tensor of its own indices tells where each of its values goes.
+    size = int(np.prod(stored.shapes[tensor]))
+    assert size < 2**24, "indices must be exact in float32"
+    before = convert(stored.reference, state)["params"]
+    state[tensor] = -1.0 - np.arange(size, dtype=np.float32).reshape(
+        stored.shapes[tensor]
+    )
+    after = convert(stored.reference, state)["params"]
+    theirs = np.full(size, np.nan, np.float32)
+    for old, new, gradient in zip(
+        jax.tree.leaves(before),
+        jax.tree.leaves(after),
+        jax.tree.leaves(gradients),
+        strict=True,
+    ):
+        if not np.array_equal(old, new):
+            theirs[(-1 - new.reshape(-1)).astype(int)] = gradient.reshape(-1)
+    return theirs.reshape(stored.shapes[tensor])
