@@ -15,6 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+RESIZE_SCOPE = "resize"
+"""Name scope of interpolation, by which a count of arithmetic leaves it out."""
+
 
 def upsample_nearest(
     x: Shaped[Array, "batch height width channels"], factor: int = 2
@@ -64,6 +67,57 @@ def crop(
     return x[:, : size[0], : size[1]]
 
 
+def crop_or_pad(
+    x: Shaped[Array, "batch height width channels"], size: tuple[int, ...]
+) -> Shaped[Array, "batch height_out width_out channels"]:
+    """Keeps the upper left `size`, and puts zeros where a map ends before.
+
+    For doubled maps: where halving rounded up they are a row or column too large, and
+    where it rounded down, as pooling does, one too small.
+
+    Args:
+        x: Feature maps, NHWC.
+        size: (height, width).
+
+    Returns:
+        Feature maps of `size`.
+    """
+    x = x[:, : size[0], : size[1]]
+    below, right = size[0] - x.shape[1], size[1] - x.shape[2]
+    return jnp.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
+
+
+def resize_nearest(
+    x: Shaped[Array, "batch height width channels"], size: tuple[int, ...]
+) -> Shaped[Array, "batch height_out width_out channels"]:
+    """Resizes as torch's `interpolate(mode="nearest")`: pixel `i * n // N`.
+
+    No gather, so that no gradient is a scatter: repetition where that is all, and one
+    product with a matrix of zeros and ones for each axis where it is not.
+
+    Args:
+        x: Feature maps, NHWC.
+        size: (height, width) of the result.
+
+    Returns:
+        Feature maps of `size`, of the type of `x`.
+    """
+    sources = [
+        np.arange(target) * length // target
+        for length, target in zip(x.shape[1:3], size, strict=True)
+    ]
+    factor = -(-size[0] // x.shape[1])
+    if all((rows == np.arange(len(rows)) // factor).all() for rows in sources):
+        return crop(upsample_nearest(x, factor), size)
+    down, across = (
+        jnp.asarray(rows[:, None] == np.arange(length), x.dtype)
+        for rows, length in zip(sources, x.shape[1:3], strict=True)
+    )
+    exact = jax.lax.Precision.HIGHEST
+    x = jnp.einsum("bhwc,Hh->bHwc", x, down, precision=exact)
+    return jnp.einsum("bhwc,Ww->bhWc", x, across, precision=exact)
+
+
 def resize_bilinear(
     x: Float[Array, "batch height width channels"],
     size: tuple[int, ...],
@@ -84,14 +138,15 @@ def resize_bilinear(
     """
     if x.shape[1:3] == tuple(size):
         return x
-    for axis, length in ((1, size[0]), (2, size[1])):
-        weights = _interpolation(x.shape[axis], length, align_corners=align_corners)
-        x = jnp.einsum(
-            "bhwc,Hh->bHwc" if axis == 1 else "bhwc,Ww->bhWc",
-            x,
-            weights.astype(x.dtype),
-            precision=jax.lax.Precision.HIGHEST,
-        )
+    with jax.named_scope(RESIZE_SCOPE):
+        for axis, length in ((1, size[0]), (2, size[1])):
+            weights = _interpolation(x.shape[axis], length, align_corners=align_corners)
+            x = jnp.einsum(
+                "bhwc,Hh->bHwc" if axis == 1 else "bhwc,Ww->bhWc",
+                x,
+                weights.astype(x.dtype),
+                precision=jax.lax.Precision.HIGHEST,
+            )
     return x
 
 
