@@ -21,3 +21,7 @@ EXAMPLE_MASK = "example_mask"
 STOP = "stop"
 """Batch key: int32 `[batch]`, above 0 in the rows of a process that was asked to stop.
 Its maximum over a batch is how all processes agree on the step to stop at."""
+
+FIXED = "fixed"
+"""What the name of a submodule begins with whose parameters are never trained: neither
+by gradients nor by weight decay."""

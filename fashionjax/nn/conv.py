@@ -68,6 +68,7 @@ class ConvNormRelu(nn.Module):
         size: Side of the kernel, odd.
         stride: Stride along both axes.
         dilation: Distance of the kernel's taps along both axes.
+        kernel_init: Initial weights.
         dtype: Type of the computation; parameters are float32.
     """
 
@@ -75,6 +76,7 @@ class ConvNormRelu(nn.Module):
     size: int = 3
     stride: int = 1
     dilation: int = 1
+    kernel_init: Initializer = HE_NORMAL
     dtype: Dtype = jnp.float32
 
     @nn.compact
@@ -87,6 +89,7 @@ class ConvNormRelu(nn.Module):
             self.size,
             stride=self.stride,
             dilation=self.dilation,
+            kernel_init=self.kernel_init,
             dtype=self.dtype,
             name="conv",
         )(x)

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 import flax.linen as nn
 import jax
 
+from fashionjax.constants import FIXED
+
 ENCODER = "encoder"
 """Name of the submodule that is frozen."""
 
@@ -52,6 +54,8 @@ def trainable(
 
     def is_trained(path: tuple[Any, ...], _: Any) -> bool:
         keys = _keys(path)
+        if any(key.startswith(FIXED) for key in keys):
+            return False
         if rule is None or keys[0] != ENCODER:
             return True
         return rule == "fastai" and keys[:-1] in norms
