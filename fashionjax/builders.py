@@ -139,6 +139,12 @@ DTYPES = {
 }
 
 ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
+    "vgg16": partial(encoders.VGG, (2, 2, 3, 3, 3)),
+    "vgg16_bn": partial(encoders.VGG, (2, 2, 3, 3, 3), batch_norm=True),
+    "vgg19": partial(encoders.VGG, (2, 2, 4, 4, 4)),
+    "vgg19_bn": partial(encoders.VGG, (2, 2, 4, 4, 4), batch_norm=True),
+    "densenet121": partial(encoders.DenseNet, (6, 12, 24, 16)),
+    "densenet169": partial(encoders.DenseNet, (6, 12, 32, 32)),
     "resnet18": partial(encoders.ResNet, (2, 2, 2, 2)),
     "resnet34": partial(encoders.ResNet, (3, 4, 6, 3)),
     "resnet50": partial(encoders.ResNet, (3, 4, 6, 3), "bottleneck"),

@@ -1,5 +1,7 @@
 """Encoders: an image in, a tuple of feature maps out, the finest first."""
 
+from fashionjax.encoders.densenet import DenseNet
 from fashionjax.encoders.resnet import ResNet
+from fashionjax.encoders.vgg import VGG
 
-__all__ = ["ResNet"]
+__all__ = ["VGG", "DenseNet", "ResNet"]

@@ -1,7 +1,8 @@
-"""Pooling over whole feature maps."""
+"""Pooling over whole feature maps, or to a given size."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 
@@ -47,3 +48,36 @@ def _backward(
 
 
 global_max_pool.defvjp(_forward, _backward)
+
+
+def adaptive_average_pool(
+    x: Float[Array, "batch height width channels"], size: tuple[int, int]
+) -> Float[Array, "batch height_out width_out channels"]:
+    """Averages of windows that cover a map evenly, as torch's `AdaptiveAvgPool2d`.
+
+    Window `i` of `N` along an axis of length `n` goes from `floor(i * n / N)` to
+    `ceil((i + 1) * n / N)`, so that windows overlap where `N` does not divide `n`, and
+    repeat pixels where `N` is larger.
+
+    Args:
+        x: Feature maps, NHWC.
+        size: (height, width) of the result.
+
+    Returns:
+        Feature maps of `size`, of the type of `x`.
+    """
+    if x.shape[1:3] == tuple(size):
+        return x
+    rows = _windows(x.shape[1], size[0]).astype(x.dtype)
+    columns = _windows(x.shape[2], size[1]).astype(x.dtype)
+    precision = jax.lax.Precision.HIGHEST
+    x = jnp.einsum("bhwc,Hh->bHwc", x, rows, precision=precision)
+    return jnp.einsum("bhwc,Ww->bhWc", x, columns, precision=precision)
+
+
+def _windows(length: int, target: int) -> np.ndarray:
+    """[target, length] weights of the averages along one axis."""
+    window, index = np.arange(target)[:, None], np.arange(length)[None]
+    start, stop = window * length // target, -(-(window + 1) * length // target)
+    inside = (start <= index) & (index < stop)
+    return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -56,7 +56,7 @@ def convert_state(
             or not finite; all of them are named.
     """
     module = reference.make(options)
-    expected = expected_shapes(module)
+    expected = expected_shapes(module, reference.image_size)
     rules = reference.rules(options)
     variables: dict[str, np.ndarray] = {}
     problems: list[str] = []
@@ -80,9 +80,11 @@ def convert_state(
     return flax.traverse_util.unflatten_dict(variables, sep="/")
 
 
-def expected_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+def expected_shapes(
+    module: nn.Module, image_size: tuple[int, int]
+) -> dict[str, tuple[int, ...]]:
     """Shapes of a module's variables, by path ("params/encoder/…/kernel")."""
-    image = jnp.zeros((1, 64, 64, 3))
+    image = jnp.zeros((1, *image_size, 3))
     variables = jax.eval_shape(
         lambda: module.init(jax.random.key(0), image, train=False)
     )

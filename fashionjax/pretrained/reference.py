@@ -38,11 +38,14 @@ class Published:
         sha256: Checksum of the file, or the beginning of it, in hexadecimal digits;
             empty where none is published.
         licence: Licence of the weights, as their publisher states it.
+        normalization: Of the images that they were trained with; None for that of the
+            reference.
     """
 
     url: str
     sha256: str = ""
     licence: str = "not stated"
+    normalization: Normalization | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Reference:
         num_classes: Number of classes of the published weights.
         normalization: Of the images that it takes.
         published: Files with its weights.
+        image_size: (height, width) of an image that the module takes.
+        bgr_kernel: End of the path of the kernel whose input channels are blue, green
+            and red, as in Keras; None where images are RGB. See `references.to_rgb`.
     """
 
     make: Callable[[Options], nn.Module]
@@ -65,6 +71,8 @@ class Reference:
     num_classes: int
     normalization: Normalization = IMAGENET
     published: tuple[Published, ...] = ()
+    image_size: tuple[int, int] = (64, 64)
+    bgr_kernel: str | None = None
 
     def num_classes_of(self, state: Mapping[str, np.ndarray]) -> int:
         """Number of classes of a state dict; that of the published one without head."""

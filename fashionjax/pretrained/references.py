@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
+import flax.traverse_util
 import numpy as np
 
 from fashionjax.augment import Normalization
-from fashionjax.pretrained import torchvision
+from fashionjax.pretrained import keras, torchvision
 from fashionjax.pretrained.convert import convert_state
 from fashionjax.pretrained.reference import Options, Reference
 
 REFERENCES: Mapping[str, Reference] = {
     **torchvision.REFERENCES,
+    **keras.REFERENCES,
 }
 
 
@@ -90,3 +92,35 @@ def normalization(reference: str) -> Normalization:
         ValueError: If there is no such reference.
     """
     return find_reference(reference).normalization
+
+
+def to_rgb(reference: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables for RGB images, from those of a reference that takes BGR ones.
+
+    The channels of the first kernel are put the other way round, so that RGB images
+    normalised with `normalization(reference)` give what BGR images gave before.
+
+    Args:
+        reference: Name of the reference.
+        variables: As `convert` returns them, or those of a model with the reference as
+            its encoder. They are not changed.
+
+    Returns:
+        New variables; the same ones for a reference that takes RGB images anyway.
+
+    Raises:
+        ValueError: If there is no such reference, or the kernel is not among the
+            variables once.
+    """
+    kernel = find_reference(reference).bgr_kernel
+    if kernel is None:
+        return dict(variables)
+    flat: dict[str, Any] = flax.traverse_util.flatten_dict(variables, sep="/")
+    paths = [path for path in flat if f"/{path}".endswith(f"/{kernel}")]
+    if len(paths) != 1:
+        raise ValueError(
+            f"{len(paths)} of the variables are {kernel}, which for {reference} takes"
+            " BGR images; 1 is needed"
+        )
+    flat[paths[0]] = flat[paths[0]][:, :, ::-1]
+    return flax.traverse_util.unflatten_dict(flat, sep="/")

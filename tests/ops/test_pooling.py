@@ -1,8 +1,11 @@
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from fashionjax.ops.pooling import global_max_pool
+from fashionjax.ops.pooling import adaptive_average_pool, global_max_pool
 
 
 def test_it_is_the_maximum_and_its_gradient_goes_to_the_first_one():
@@ -29,3 +32,18 @@ def test_neither_pass_scatters_or_gathers():
     text = grad.lower(x).as_text()
     assert "scatter" not in text
     assert "gather" not in text
+
+
+@pytest.mark.parametrize("size", [(7, 7), (14, 21), (3, 2), (10, 16), (1, 1)])
+def test_an_average_pool_to_7x7_takes_torchs_windows(size):
+    x = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
+    expected = np.zeros((2, 7, 7, 3), np.float32)
+    for i in range(7):
+        for j in range(7):
+            rows, columns = (
+                slice(math.floor(k * n / 7), math.ceil((k + 1) * n / 7))
+                for k, n in zip((i, j), size, strict=True)
+            )
+            expected[:, i, j] = x[:, rows, columns].mean(axis=(1, 2))
+    pooled = adaptive_average_pool(jnp.asarray(x), (7, 7))
+    np.testing.assert_allclose(pooled, expected, atol=1e-6)
