@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fashionjax.pretrained.reference import Options, Reference
-from fashionjax.pretrained.rules import Rule, find_rule
+from fashionjax.pretrained.rules import Rule, Rules, find_rule
 
 _LEAVES: Mapping[str, tuple[str, str]] = {
     "bias": ("params", "bias"),
@@ -31,7 +31,15 @@ _NUM_SHOWN = 8
 
 
 class ConversionError(ValueError):
-    """A state dict is not that of the reference."""
+    """A state dict is not that of the reference.
+
+    Attributes:
+        num_problems: Number of tensors that are wrong or missing.
+    """
+
+    def __init__(self, message: str, num_problems: int = 1) -> None:
+        super().__init__(message)
+        self.num_problems = num_problems
 
 
 def convert_state(
@@ -76,8 +84,15 @@ def convert_state(
         missing = [path for path in expected if path not in variables]
         problems += [f"nothing for our {path}" for path in missing]
     if problems:
-        raise ConversionError(_message(name, problems))
+        raise ConversionError(_message(name, problems), len(problems))
     return flax.traverse_util.unflatten_dict(variables, sep="/")
+
+
+def knows(rules: Rules, key: str) -> bool:
+    """Whether there is a rule for a published name, be it that it is dropped."""
+    module, _, leaf = key.rpartition(".")
+    known = leaf in _LEAVES or leaf in ("weight", _UNUSED_LEAF)
+    return known and find_rule(rules, module) is not None
 
 
 def expected_shapes(
@@ -92,9 +107,7 @@ def expected_shapes(
     return {path: leaf.shape for path, leaf in flat.items()}
 
 
-def _place(
-    rules: tuple[Rule, ...], key: str, tensor: np.ndarray
-) -> tuple[str, np.ndarray] | None:
+def _place(rules: Rules, key: str, tensor: np.ndarray) -> tuple[str, np.ndarray] | None:
     """Our path of a tensor and the tensor in our layout; None for what is dropped."""
     module, _, leaf = key.rpartition(".")
     found = find_rule(rules, module)
