@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from fashionjax.constants import BACKGROUND
 from fashionjax.nn import BatchNorm, BoxBranch, InjectedConv, TagBranch, conv
-from fashionjax.ops.resize import upsample_nearest
+from fashionjax.ops.resize import resize_nearest
 from fashionjax.types import Image, Logits, Outputs
 
 Injection = Literal["none", "concat", "multiply_logits", "multiply_probs"]
@@ -64,8 +64,7 @@ class MultitaskUNet(nn.Module):
         """Returns logits at the input's size and those of the branches.
 
         Args:
-            image: Normalised image; height and width divisible by the encoder's
-                deepest reduction.
+            image: Normalised image, of any size without box branch.
             train: Whether to normalise by batch statistics and to drop out.
 
         Raises:
@@ -84,11 +83,13 @@ class MultitaskUNet(nn.Module):
         stages = zip(self.decoder_features, reversed(skips), strict=True)
         for stage, (features, skip) in enumerate(stages):
             skip = self._norm(skip, f"skip_norm{stage}", train=train)
-            x = nn.relu(jnp.concatenate([upsample_nearest(x), skip], axis=-1))
+            x = resize_nearest(x, skip.shape[1:3])
+            x = nn.relu(jnp.concatenate([x, skip], axis=-1))
             x = self._conv(x, features, f"decoder{stage}_conv1", train=train)
             x = self._conv(x, features, f"decoder{stage}_conv2", train=train)
 
-        x = jnp.concatenate([upsample_nearest(x), image], axis=-1)
+        x = resize_nearest(x, image.shape[1:3])
+        x = jnp.concatenate([x, image], axis=-1)
         x, residual = self._inject(x, tag_logits, box_logits, train=train)
         residual = self._conv(residual, x.shape[-1], "residual_conv2", train=train)
         head = conv(
@@ -106,12 +107,6 @@ class MultitaskUNet(nn.Module):
         return Outputs(logits=logits, tag_logits=tag_logits, box_logits=box_logits)
 
     def _check(self, size: tuple[int, ...]) -> None:
-        reduction = self.encoder.reductions[-1]
-        if size[0] % reduction or size[1] % reduction:
-            raise ValueError(
-                f"image size {size[0]}×{size[1]} is not divisible by {reduction}, as"
-                " this encoder needs"
-            )
         if self.box_branch and self.image_size != tuple(size):
             raise ValueError(
                 f"image size {size[0]}×{size[1]} does not fit the box branch, which is"

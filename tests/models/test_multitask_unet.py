@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fashionjax.builders import VARIANTS
-from fashionjax.encoders import ResNet
+from fashionjax.encoders import VGG, ResNet
 from fashionjax.models import MultitaskUNet
 from fashionjax.models.multitask_unet import detach_branches
 
@@ -102,6 +102,20 @@ def test_outputs_have_the_promised_shapes_and_types(variant):
         assert outputs.box_logits.dtype == jnp.float32
     else:
         assert outputs.box_logits is None
+
+
+@pytest.mark.parametrize("encoder", [None, VGG((1, 1, 1, 1, 1), features=4)])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_logits_are_as_large_as_any_image(variant, encoder):
+    size = (97, 65)
+    model = _model(variant, size)
+    if encoder is not None:
+        # It has a map at full size too.
+        model = model.clone(encoder=encoder, decoder_features=(16, 8, 8, 4, 4))
+    outputs, _ = jax.eval_shape(
+        lambda: model.init_with_output(jax.random.key(0), _image(size), train=False)
+    )
+    assert outputs.logits.shape == (2, *size, 9)
 
 
 def test_every_convolution_runs_in_bfloat16_where_asked():
@@ -214,7 +228,6 @@ def test_injected_branches_cannot_be_detached():
 @pytest.mark.parametrize(
     ("changes", "size", "message"),
     [
-        ({}, (64, 48), "64×48 is not divisible by 32"),
         ({"image_size": (32, 32)}, (64, 32), r"built for image_size=\(32, 32\)"),
         ({"injection": "add"}, (64, 32), "injection 'add' is none of"),
         (
