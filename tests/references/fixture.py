@@ -67,9 +67,9 @@ def sample(name: str, array: np.ndarray) -> Sample:
     return Sample(tuple(array.shape), float(np.abs(flat).max()), chosen)
 
 
-def path_of(reference: str, suffix: str = "") -> Path:
+def path_of(reference: str, suffix: str = "", folder: str = "") -> Path:
     """Where a reference's fixture lies."""
-    return FOLDER / f"{reference.replace('/', '-')}{suffix}.npz"
+    return FOLDER / folder / f"{reference.replace('/', '-')}{suffix}.npz"
 
 
 def save(fixture: Fixture, path: Path) -> None:

@@ -20,6 +20,7 @@ def record(
     sizes: Sequence[Size],
     forward: Callable[[torch.Tensor], Mapping[str, torch.Tensor]],
     suffix: str = "",
+    folder: str = "",
     gradients: Sequence[str] = (),
     num_classes: int | None = None,
     **options: int | bool,
@@ -33,9 +34,11 @@ def record(
         sizes: (height, width) of the images.
         forward: From NCHW images to named outputs; calls the model.
         suffix: Appended to the name of the fixture.
+        folder: Folder of a fixture that is of no public implementation.
         gradients: Parameters by which to differentiate the loss in training mode, at
             the first size; none for no training mode. The loss is the cross-entropy of
-            the output "logits", mean over pixels, 255 ignored; dropout is off.
+            the output "logits", mean over pixels, 255 ignored; dropout is off, and
+            all is computed in float64.
         num_classes: Number of classes, for models that have one.
         **options: Further keyword arguments of `reference_module`.
     """
@@ -60,7 +63,7 @@ def record(
         options["num_classes"] = num_classes
     fixture.save(
         fixture.Fixture(reference, library, shapes, samples, options),
-        fixture.path_of(reference, suffix),
+        fixture.path_of(reference, suffix, folder),
     )
 
 
@@ -71,11 +74,13 @@ def _train(
     gradients: Sequence[str],
     num_classes: int | None,
 ) -> dict[str, fixture.Sample]:
-    model.train()
+    # Rounding to float32 moves values across the kink of a ReLU, and with each the
+    # gradients of the layers before it: by a hundredth, in a deep network.
+    model.double().train()
     for module in model.modules():
         if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.eval()
-    outputs = forward(_images(size))
+    outputs = forward(_images(size).double())
     label = torch.from_numpy(draw_label(size, num_classes).astype(np.int64))
     loss = torch.nn.functional.cross_entropy(outputs["logits"], label, ignore_index=255)
     loss.backward()
@@ -87,6 +92,7 @@ def _train(
     for name in gradients:
         key = f"grad/{size[0]}x{size[1]}/{name}"
         samples[key] = fixture.sample(key, parameters[name].grad.numpy())
+    model.float()
     return samples
 
 
