@@ -158,6 +158,14 @@ ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
     "resnext101_32x8d": partial(
         encoders.ResNet, (3, 4, 23, 3), "bottleneck", groups=32, group_width=8
     ),
+    "hrnet_w18": partial(encoders.HRNet, features=18),
+    "hrnet_w32": partial(encoders.HRNet, features=32),
+    "hrnet_w48": partial(encoders.HRNet, features=48),
+    "efficientnet_lite0": partial(encoders.EfficientNetLite, width=1.0, depth=1.0),
+    "efficientnet_lite1": partial(encoders.EfficientNetLite, width=1.0, depth=1.1),
+    "efficientnet_lite2": partial(encoders.EfficientNetLite, width=1.1, depth=1.2),
+    "efficientnet_lite3": partial(encoders.EfficientNetLite, width=1.2, depth=1.4),
+    "efficientnet_lite4": partial(encoders.EfficientNetLite, width=1.4, depth=1.8),
 }
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {

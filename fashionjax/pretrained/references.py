@@ -8,13 +8,15 @@ import flax.traverse_util
 import numpy as np
 
 from fashionjax.augment import Normalization
-from fashionjax.pretrained import keras, torchvision
+from fashionjax.pretrained import efficientnet_lite, keras, timm, torchvision
 from fashionjax.pretrained.convert import convert_state
 from fashionjax.pretrained.reference import Options, Reference
 
 REFERENCES: Mapping[str, Reference] = {
     **torchvision.REFERENCES,
     **keras.REFERENCES,
+    **timm.REFERENCES,
+    **efficientnet_lite.REFERENCES,
 }
 
 
