@@ -8,13 +8,26 @@ import flax.traverse_util
 import numpy as np
 
 from fashionjax.augment import Normalization
-from fashionjax.pretrained import efficientnet_lite, keras, timm, torchvision
+from fashionjax.pretrained import (
+    efficientnet_lite,
+    fpn,
+    keras,
+    smp,
+    timm,
+    torchfcn,
+    torchvision,
+    torchvision_segmentation,
+)
 from fashionjax.pretrained.convert import convert_state
 from fashionjax.pretrained.reference import Options, Reference
 
 REFERENCES: Mapping[str, Reference] = {
     **torchvision.REFERENCES,
     **keras.REFERENCES,
+    **fpn.REFERENCES,
+    **torchfcn.REFERENCES,
+    **torchvision_segmentation.REFERENCES,
+    **smp.REFERENCES,
     **timm.REFERENCES,
     **efficientnet_lite.REFERENCES,
 }

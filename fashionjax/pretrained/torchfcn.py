@@ -1,0 +1,41 @@
+"""The FCN-32s, 16s and 8s of pytorch-fcn, which also hosts the original weights."""
+
+import functools
+from collections.abc import Mapping
+
+from fashionjax.builders import build_encoder
+from fashionjax.constants import FIXED
+from fashionjax.models.fcn_vgg import SkipFCN
+from fashionjax.pretrained.reference import Options, Reference
+from fashionjax.pretrained.rules import Rule, Rules
+
+
+def _make(stride: int, options: Options) -> SkipFCN:
+    encoder = build_encoder("vgg16")
+    return SkipFCN(encoder, options.num_classes, stride=stride, pad100=True)
+
+
+def _reference(stride: int) -> Reference:
+    last = "upscore" if stride == 32 else f"upscore{stride}"
+    rules: Rules = (
+        Rule(r"conv(\d)_(\d)", r"encoder/block\1_conv\2"),
+        Rule("fc6", "fc1"),
+        Rule("fc7", "fc2"),
+        Rule("score_fr", "score"),
+        Rule("score_pool4", "score_pool16"),
+        Rule("score_pool3", "score_pool8"),
+        Rule(last, f"{FIXED}_upscore", "transposed"),
+        Rule("upscore2", "upscore16", "transposed"),
+        Rule("upscore_pool4", "upscore8", "transposed"),
+    )
+    return Reference(
+        make=functools.partial(_make, stride),
+        rules=lambda _: rules,
+        classes="score_fr.weight",
+        num_classes=21,
+    )
+
+
+REFERENCES: Mapping[str, Reference] = {
+    f"torchfcn/fcn{stride}s-vgg16": _reference(stride) for stride in (32, 16, 8)
+}
