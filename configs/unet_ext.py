@@ -17,8 +17,7 @@ branches or plain.
 
 from ml_collections import ConfigDict
 
-from fashionjax import presets
-from fashionjax.augment import EXTENDED_UNET
+from fashionjax import presets, recipes
 
 
 def get_config(dataset: str = "synthetic") -> ConfigDict:
@@ -32,7 +31,6 @@ def _document() -> ConfigDict:
     config.document = "Extended U-Net, iMaterialist 2019, 20 epochs at 288×192"
     config.document_run = "--config=configs/unet_ext.py:imaterialist2019"
 
-    config.data.name = "imaterialist2019"
     config.data.label_map = "imaterialist_9"
     config.data.image_size = (288, 192)
 
@@ -40,43 +38,26 @@ def _document() -> ConfigDict:
         "multitask_unet",
         "resnet34",
         variant="ours",
-        encoder_features=64,
+        encoder_options={"features": 64},
         decoder_features=(512, 384, 256, 96),
         branch_features=512,
         dropout_rate=0.5,
     )
     config.model.pretrained = "torchvision/resnet34"
 
-    config.objective.segmentation.foreground_weight = 2.0
+    recipes.extended_unet(config)
     config.objective.tags = ConfigDict({"weight": 0.5})
     config.objective.boxes = ConfigDict({"weight": 75.0, "beta": 1.0})
-
-    # fastai's fit_one_cycle around the document's AdamW.
-    config.optimizer.name = "adamw"
-    config.optimizer.b2 = 0.99
-    config.optimizer.weight_decay = 1e-3
-    config.schedule.name = "one_cycle"
-    config.schedule.learning_rate = 1e-4
-    config.schedule.max_momentum = 0.95
-
-    # Two phases of ten epochs: first the pretrained encoder is frozen.
-    config.num_epochs = 20.0
-    config.freeze.num_epochs = 10.0
-    config.batch_size = 16
-    presets.augment(config, EXTENDED_UNET)
-    config.best_metric = "pooled_iou_excl_bg"
     return config
 
 
 def _imaterialist2019(config: ConfigDict) -> None:
-    """The document's own data."""
-    config.data.raw_dir = ""
-    config.data.data_dir = ""
+    presets.own(config, "imaterialist2019")
 
 
 def _slim(config: ConfigDict) -> None:
     """A quarter of the encoder's and of the slim decoder's arithmetic."""
-    config.model.encoder_features = 32
+    config.model.encoder_options.features = 32
     config.model.decoder_features = (128, 64, 32, 16)
     config.model.branch_features = 128
 
@@ -85,7 +66,7 @@ def _synthetic(config: ConfigDict) -> None:
     """What two CPU cores train within twelve minutes, from scratch."""
     presets.synthetic(config, _slim)
     config.data.num_examples = ConfigDict({"train": 12_500, "val": 200, "test": 300})
-    config.model.encoder_features = 24
+    config.model.encoder_options.features = 24
     # With 40 injected channels, the full-size layers are half of the arithmetic.
     config.model.decoder_features = (128, 64, 32, 5)
     # Every photo is seen once: nothing to overfit, and dropped-out logits would be
@@ -97,6 +78,6 @@ def _synthetic(config: ConfigDict) -> None:
 
 DATASETS = presets.datasets(
     _slim,
-    counts={"train": 30_429, "val": 3_913, "test": 9_128},
+    counts=recipes.EXTENDED_UNET_COUNTS,
     imaterialist2019=_imaterialist2019,
 ) | {"synthetic": _synthetic}

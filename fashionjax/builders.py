@@ -48,9 +48,18 @@ class Experiment:
     objective: Objective
     prepare: Prepare
 
+    def normalized(self, normalization: Normalization) -> "Experiment":
+        """The same with other mean and deviation of the images."""
+        prepare = dataclasses.replace(self.prepare, normalization=normalization)
+        return dataclasses.replace(self, prepare=prepare)
+
 
 def build_experiment(config: ConfigDict) -> Experiment:
-    """Builds model, objective and preparation of a whole config."""
+    """Builds model, objective and preparation of a whole config.
+
+    Reads no weights; where `config.data.mean` or `std` is None, to be what the weights
+    say, it is ImageNet's here.
+    """
     label_map = build_label_map(config.data.label_map)
     image_size = _size(config.data)
     num_classes = label_map.num_classes
@@ -59,15 +68,18 @@ def build_experiment(config: ConfigDict) -> Experiment:
         label_map=label_map,
         image_size=image_size,
         model=model,
-        objective=build_objective(config.objective, config.model, num_classes),
+        objective=build_objective(config.objective, model, num_classes),
         prepare=Prepare(
             num_classes=num_classes,
-            normalization=Normalization(
-                mean=tuple(config.data.mean), std=tuple(config.data.std)
-            ),
+            normalization=_normalization(config.data),
             augmentation=Augmentation(**config.augment.to_dict()),
         ),
     )
+
+
+def _normalization(config: ConfigDict) -> Normalization:
+    given = {"mean": config.mean, "std": config.std}
+    return Normalization(**{k: tuple(v) for k, v in given.items() if v is not None})
 
 
 # --- data ---------------------------------------------------------------------
@@ -78,6 +90,8 @@ LABEL_MAPS: Mapping[str, LabelMap] = {
     "ccp_59": label_maps.CCP_59,
     "ccp_4": label_maps.CCP_4,
     "ccp_4_bare": label_maps.CCP_4_BARE,
+    "fashionista_25": label_maps.FASHIONISTA_25,
+    "cfpd_23": label_maps.CFPD_23,
 }
 
 
@@ -200,36 +214,101 @@ def build_model(
         A linen module.
 
     Raises:
-        ValueError: If a name is unknown or the pretrained weights cannot be had.
+        ValueError: If a name is unknown.
     """
-    if config.pretrained != "none":
-        raise ValueError(
-            f"pretrained={config.pretrained!r}: this version cannot load published"
-            " weights; go on without them by --config.model.pretrained=none"
-        )
     return _lookup("model", MODELS, config.name)(config, num_classes, image_size)
+
+
+Builder = Callable[[ConfigDict, int, tuple[int, int] | None], nn.Module]
+"""From `config.model`, number of classes and (height, width) to a model."""
+
+_SHARED_KEYS = ("name", "encoder", "encoder_options", "pretrained", "dtype")
+"""What every `config.model` has; its other keys are attributes of the model."""
+
+
+def _plain(model: Callable[..., nn.Module]) -> Builder:
+    """Builds a model without an encoder of its own kind."""
+
+    def build(
+        config: ConfigDict, num_classes: int, image_size: tuple[int, int] | None
+    ) -> nn.Module:
+        del image_size
+        return _construct(model, config, num_classes=num_classes)
+
+    return build
+
+
+def _over_encoder(model: Callable[..., nn.Module]) -> Builder:
+    """Builds a model over any encoder."""
+
+    def build(
+        config: ConfigDict, num_classes: int, image_size: tuple[int, int] | None
+    ) -> nn.Module:
+        del image_size
+        encoder = _encoder(config)
+        return _construct(model, config, encoder=encoder, num_classes=num_classes)
+
+    return build
 
 
 def _multitask_unet(
     config: ConfigDict, num_classes: int, image_size: tuple[int, int] | None
 ) -> nn.Module:
-    dtype = _lookup("dtype", DTYPES, config.dtype)
     variant = _lookup("variant", VARIANTS, config.variant)
-    return models.MultitaskUNet(
-        encoder=build_encoder(
-            config.encoder, features=config.encoder_features, dtype=dtype
-        ),
+    return _construct(
+        models.MultitaskUNet,
+        config,
+        skipped=("variant",),
+        encoder=_encoder(config),
         num_classes=num_classes,
-        decoder_features=tuple(config.decoder_features),
         image_size=image_size if variant["box_branch"] else None,
-        branch_features=config.branch_features,
-        dropout_rate=config.dropout_rate,
-        dtype=dtype,
         **variant,
     )
 
 
-MODELS: Mapping[str, Callable[..., nn.Module]] = {"multitask_unet": _multitask_unet}
+def _encoder(config: ConfigDict) -> nn.Module:
+    options = _attributes(config.encoder_options)
+    dtype = _lookup("dtype", DTYPES, config.dtype)
+    return build_encoder(config.encoder, dtype=dtype, **options)
+
+
+def _construct(
+    model: Callable[..., nn.Module],
+    config: ConfigDict,
+    *,
+    skipped: tuple[str, ...] = (),
+    **given: Any,
+) -> nn.Module:
+    """Calls a model's class with what is given and the config's own keys."""
+    own = _attributes(config, without=(*_SHARED_KEYS, *skipped))
+    return model(dtype=_lookup("dtype", DTYPES, config.dtype), **given, **own)
+
+
+def _attributes(config: ConfigDict, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A config's entries as attributes of a module, which must be hashable."""
+    return {
+        key: tuple(value) if isinstance(value, list | tuple) else value
+        for key, value in config.to_dict().items()
+        if key not in without
+    }
+
+
+MODELS: Mapping[str, Builder] = {
+    "unet": _over_encoder(models.UNet),
+    "classic_unet": _plain(models.ClassicUNet),
+    "dynamic_unet": _over_encoder(models.DynamicUNet),
+    "multitask_unet": _multitask_unet,
+    "segnet": _over_encoder(models.SegNet),
+    "fcn": _over_encoder(models.FCN),
+    "skip_fcn": _over_encoder(models.SkipFCN),
+    "fpn": _over_encoder(models.FPN),
+    "panoptic_fpn": _over_encoder(models.PanopticFPN),
+    "deeplabv3": _over_encoder(models.DeepLabV3),
+    "deeplabv3plus": _over_encoder(models.DeepLabV3Plus),
+    "pspnet": _over_encoder(models.PSPNet),
+    "linknet": _over_encoder(models.LinkNet),
+    "ocrnet": _over_encoder(models.OCRNet),
+}
 
 
 # --- objective ----------------------------------------------------------------
@@ -269,39 +348,67 @@ def _box_term(config: ConfigDict, num_classes: int) -> Term:
     )
 
 
+def _aux_term(config: ConfigDict, num_classes: int) -> Term:
+    del num_classes
+    return Term(
+        "aux",
+        config.weight,
+        lambda outputs, targets: losses.softmax_cross_entropy(
+            outputs.aux_logits, targets.label
+        ),
+    )
+
+
 TERMS: Mapping[str, Callable[[ConfigDict, int], Term]] = {
     "segmentation": _segmentation_term,
+    "aux": _aux_term,
     "tags": _tag_term,
     "boxes": _box_term,
 }
 
+BRANCHES: Mapping[str, str] = {
+    "aux": "aux_head",
+    "tags": "tag_branch",
+    "boxes": "box_branch",
+}
+"""The attribute by which a model tells whether it has what a term reads."""
+
 
 def build_objective(
-    config: ConfigDict, model_config: ConfigDict, num_classes: int
+    config: ConfigDict, model: nn.Module, num_classes: int
 ) -> Objective:
     """Builds the sum of the loss terms of `config.objective`.
 
     Args:
         config: One entry for each term: its weight and its options.
-        model_config: The part `model`; terms of a branch that it lacks are left out.
+        model: The model; terms of a branch that is switched off are left out.
         num_classes: Number of classes, background included.
 
     Returns:
         The objective.
+
+    Raises:
+        ValueError: If a term is unknown, or the model can have no such branch.
     """
-    variant = _lookup("variant", VARIANTS, model_config.variant)
-    absent = {
-        term
-        for term, branch in (("tags", "tag_branch"), ("boxes", "box_branch"))
-        if not variant[branch]
-    }
     return Objective(
         tuple(
             _lookup("loss term", TERMS, name)(config[name], num_classes)
             for name in config
-            if name not in absent
+            if _has_branch(model, name)
         )
     )
+
+
+def _has_branch(model: nn.Module, term: str) -> bool:
+    # OCRNet's pixels attend to the regions of its auxiliary head: it is always there.
+    if term not in BRANCHES or (term == "aux" and isinstance(model, models.OCRNet)):
+        return True
+    if not hasattr(model, BRANCHES[term]):
+        raise ValueError(
+            f"config.objective.{term} needs a model with {BRANCHES[term]};"
+            f" {type(model).__name__} has none"
+        )
+    return bool(getattr(model, BRANCHES[term]))
 
 
 # --- optimiser ----------------------------------------------------------------

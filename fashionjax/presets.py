@@ -12,12 +12,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from fashionjax.augment import MIRROR, Augmentation
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Change = Callable[[ConfigDict], None]
 
@@ -35,8 +32,9 @@ def base() -> ConfigDict:
     config.data.name = ""
     config.data.label_map = ""
     config.data.image_size = (256, 256)
-    config.data.mean = IMAGENET_MEAN
-    config.data.std = IMAGENET_STD
+    # Three numbers each; None for what the pretrained weights say, else ImageNet's.
+    config.data.mean = config_dict.placeholder(tuple)
+    config.data.std = config_dict.placeholder(tuple)
     config.data.num_threads = 16
     config.data.num_workers = 0
 
@@ -88,11 +86,25 @@ def base() -> ConfigDict:
     return config
 
 
-def model(name: str, encoder: str, **options: Any) -> ConfigDict:
-    """The part `model`: what all models have, and the options of this one."""
+def model(
+    name: str,
+    encoder: str,
+    *,
+    encoder_options: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> ConfigDict:
+    """The part `model`: what all models have, and the attributes of this one.
+
+    Args:
+        name: Name of the model in `fashionjax.builders`.
+        encoder: Name of its encoder; "none" for a model that is its own.
+        encoder_options: Attributes of the encoder.
+        **options: Attributes of the model.
+    """
     common = {
         "name": name,
         "encoder": encoder,
+        "encoder_options": dict(encoder_options or {}),
         "pretrained": "none",
         "dtype": "bfloat16",
     }
@@ -179,13 +191,32 @@ def synthetic(config: ConfigDict, slim: Change) -> None:
     config.eval_every_epochs = 0.5
 
 
-def photos(config: ConfigDict, label_map: str) -> None:
-    """Clothing Co-Parsing photos at the document's size, from scratch."""
+def own(config: ConfigDict, name: str, *, label_map: str = "") -> None:
+    """The document's own dataset.
+
+    Args:
+        config: The document's config.
+        name: Name of the dataset.
+        label_map: Its label map; empty for the one that drawn figures have too.
+    """
+    config.data.name = name
+    config.data.label_map = label_map or config.data.label_map
+    config.data.raw_dir = ""
+    config.data.data_dir = ""
+
+
+def ccp(config: ConfigDict, label_map: str) -> None:
+    """Clothing Co-Parsing photos, everything else as it is."""
     config.data.name = "ccp"
     config.data.label_map = label_map
     config.data.raw_dir = ""
     config.data.data_dir = ""
     config.data.cache = True
+
+
+def photos(config: ConfigDict, label_map: str) -> None:
+    """Clothing Co-Parsing photos at the document's size, from scratch."""
+    ccp(config, label_map)
     config.model.pretrained = "none"
     config.freeze.num_epochs = 0.0
     config.schedule.learning_rate = 1e-3

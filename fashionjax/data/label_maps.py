@@ -253,3 +253,73 @@ CCP_4_BARE = dataclasses.replace(
     CCP_4, name="ccp_4_bare", target_of=_ccp_four(to_background=CCP_ACCESSORIES)
 )
 """S0's four classes with accessories (bags, jewellery, glasses) as background."""
+
+_FASHIONISTA = (
+    "background",
+    "skin",
+    "hair",
+    "bag",
+    "belt",
+    "boots",
+    "coat",
+    "dress",
+    "glasses",
+    "gloves",
+    "hat/headband",
+    "jacket/blazer",
+    "necklace",
+    "pants/jeans",
+    "scarf/tie",
+    "shirt/blouse",
+    "shoes",
+    "shorts",
+    "skirt",
+    "socks",
+    "sweater/cardigan",
+    "tights/leggings",
+    "top/t-shirt",
+    "vest",
+    "watch/bracelet",
+)
+
+FASHIONISTA_25 = LabelMap(
+    name="fashionista_25",
+    class_names=_FASHIONISTA,
+    palette=voc_palette(25),
+    target_of={i: i for i in range(25)},
+)
+"""The 25 labels of Refined Fashionista."""
+
+_CFPD = (
+    "background",
+    "T-shirt",
+    "bag",
+    "belt",
+    "blazer",
+    "blouse",
+    "coat",
+    "dress",
+    "face",
+    "hair",
+    "hat",
+    "jeans",
+    "legging",
+    "pants",
+    "scarf",
+    "shoe",
+    "shorts",
+    "skin",
+    "skirt",
+    "socks",
+    "stocking",
+    "sunglass",
+    "sweater",
+)
+
+CFPD_23 = LabelMap(
+    name="cfpd_23",
+    class_names=_CFPD,
+    palette=voc_palette(23),
+    target_of={i: i for i in range(23)},
+)
+"""The 23 labels of the Colorful Fashion Parsing Dataset, counted from 0."""

@@ -28,6 +28,10 @@ NUM_AUGMENTED, NUM_VERSIONS = 4, 5
 """Examples of the contact sheet of the augmentation, and versions of each."""
 
 
+_SHOWN = ("variant", "encoder", "pretrained")
+"""What the report tells of a model, where it has it."""
+
+
 def write_results(run: Run, variables: Mapping[str, Any], result: Evaluation) -> None:
     """Writes the report of an evaluated checkpoint and prints where it is.
 
@@ -128,6 +132,7 @@ def run_facts(
     config = run.config
     examples = {name: len(source) for name, source in run.dataset.sources.items()}
     height, width = run.experiment.image_size
+    shown = {k: v for k, v in config.model.to_dict().items() if k in _SHOWN}
     num_parameters = summary.tree_size(variables["params"]).elements
     return {
         "Trained on": (
@@ -136,9 +141,11 @@ def run_facts(
         "Document": str(config.document),
         "Examples": ", ".join(f"{n:,} {split}" for split, n in examples.items()),
         "Image size": f"{height}×{width} (height × width)",
-        "Model": (
-            f"{config.model.name}, variant {config.model.variant}, encoder"
-            f" {config.model.encoder}, pretrained {config.model.pretrained}"
+        "Model": ", ".join(
+            [
+                config.model.name,
+                *(f"{key} {value}" for key, value in shown.items()),
+            ]
         ),
         "Parameters": f"{num_parameters:,}",
         "Devices": summary.device_text(),

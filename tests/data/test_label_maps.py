@@ -9,12 +9,22 @@ from fashionjax.data.label_maps import (
     CCP_4,
     CCP_4_BARE,
     CCP_59,
+    CFPD_23,
+    FASHIONISTA_25,
     FASHIONPEDIA_47,
     IMATERIALIST_9,
     LabelMap,
 )
 
-ALL = (FASHIONPEDIA_47, IMATERIALIST_9, CCP_59, CCP_4, CCP_4_BARE)
+ALL = (
+    FASHIONPEDIA_47,
+    IMATERIALIST_9,
+    CCP_59,
+    CCP_4,
+    CCP_4_BARE,
+    FASHIONISTA_25,
+    CFPD_23,
+)
 TINY = LabelMap(
     name="tiny",
     class_names=("background", "dress", "belt"),
@@ -29,7 +39,14 @@ def _class_of(label_map, source_id):
 
 @pytest.mark.parametrize(
     ("label_map", "num_classes", "num_sources"),
-    list(zip(ALL, (47, 9, 59, 4, 4), (46, 46, 59, 59, 59), strict=True)),
+    list(
+        zip(
+            ALL,
+            (47, 9, 59, 4, 4, 25, 23),
+            (46, 46, 59, 59, 59, 25, 23),
+            strict=True,
+        )
+    ),
     ids=lambda value: getattr(value, "name", None),
 )
 def test_map_has_the_published_number_of_classes(label_map, num_classes, num_sources):

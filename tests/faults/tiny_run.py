@@ -22,7 +22,7 @@ CONFIG = {
     "data.image_size": (64, 64),
     "data.num_threads": 1,
     "model.encoder": "resnet18",
-    "model.encoder_features": 4,
+    "model.encoder_options.features": 4,
     "model.decoder_features": (8, 8, 8, 4),
     "model.branch_features": 8,
     "model.dropout_rate": 0.5,

@@ -6,11 +6,15 @@ import pytest
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 
 
-def load_config(name, dataset="synthetic"):
+def load_module(name):
     spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.get_config(dataset)
+    return module
+
+
+def load_config(name, dataset="synthetic"):
+    return load_module(name).get_config(dataset)
 
 
 def shrink(config):
@@ -18,7 +22,7 @@ def shrink(config):
     config.data.image_size = (64, 64)
     config.data.num_threads = 1
     config.model.pretrained = "none"
-    config.model.encoder_features = 4
+    config.model.encoder_options.features = 4
     config.model.decoder_features = (8, 8, 8, 4)
     config.model.branch_features = 8
     config.batch_size = 8

@@ -1,0 +1,55 @@
+"""FCN-8s on VGG16 (FCN-16s, FCN-32s: --config.model.stride=16 or 32).
+
+python -m fashionjax.main --config=configs/fcn8s.py[:DATASET]
+
+synthetic        drawn figures, 96×64, slim model, for two CPU cores (the default)
+synthetic_full   drawn figures, 288×192, full model
+imaterialist2019 the document's run
+ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
+ccp4_full, ccp_full  the same at 288×192 with the full model
+"""
+
+from ml_collections import ConfigDict
+
+from fashionjax import presets, recipes
+
+
+def get_config(dataset: str = "synthetic") -> ConfigDict:
+    """Returns the configuration of a run; nothing is set elsewhere but the presets."""
+    return presets.resolve("fcn8s.py", _document(), DATASETS, dataset)
+
+
+def _document() -> ConfigDict:
+    config = presets.base()
+    config.document = "FCN-8s, iMaterialist 2019, 20 epochs at 288×192"
+    config.document_run = "--config=configs/fcn8s.py:imaterialist2019"
+
+    config.data.label_map = "imaterialist_9"
+    config.data.image_size = (288, 192)
+
+    config.model = presets.model(
+        "skip_fcn",
+        "vgg16",
+        encoder_options={"features": 64},
+        stride=8,
+        features=4096,
+        dropout_rate=0.5,
+    )
+    config.model.pretrained = "torchvision/vgg16"
+    recipes.extended_unet(config)
+    return config
+
+
+def _imaterialist2019(config: ConfigDict) -> None:
+    presets.own(config, "imaterialist2019")
+
+
+def _slim(config: ConfigDict) -> None:
+    config.model.encoder = "vgg16_bn"
+    config.model.encoder_options.features = 16
+    config.model.features = 128
+
+
+DATASETS = presets.datasets(
+    _slim, counts=recipes.EXTENDED_UNET_COUNTS, imaterialist2019=_imaterialist2019
+)
