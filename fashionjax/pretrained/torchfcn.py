@@ -1,13 +1,24 @@
-"""The FCN-32s, 16s and 8s of pytorch-fcn, which also hosts the original weights."""
+"""The FCN-32s, 16s and 8s of pytorch-fcn, which also hosts the original weights.
+
+They take BGR images, 0 to 255, minus the mean: `convert` keeps that, and
+`references.to_rgb` changes it to RGB.
+"""
 
 import functools
 from collections.abc import Mapping
 
+from fashionjax.augment import Normalization
 from fashionjax.builders import build_encoder
 from fashionjax.constants import FIXED
 from fashionjax.models.fcn_vgg import SkipFCN
 from fashionjax.pretrained.reference import Options, Reference
 from fashionjax.pretrained.rules import Rule, Rules
+
+_MEAN = Normalization(
+    (122.67891434 / 255, 116.66876762 / 255, 104.00698793 / 255),
+    (1 / 255, 1 / 255, 1 / 255),
+)
+"""Caffe's: the mean subtracted, nothing divided."""
 
 
 def _make(stride: int, options: Options) -> SkipFCN:
@@ -33,6 +44,8 @@ def _reference(stride: int) -> Reference:
         rules=lambda _: rules,
         classes="score_fr.weight",
         num_classes=21,
+        normalization=_MEAN,
+        bgr_kernel="block1_conv1/kernel",
     )
 
 

@@ -45,7 +45,8 @@ def trainable(
     Args:
         params: Linen's `params` collection.
         batch_stats: Linen's `batch_stats`: where it has statistics is a BatchNorm.
-        rule: What the frozen encoder's BatchNorm does; None: nothing is frozen.
+        rule: What the frozen encoder's BatchNorm does; None: it is not frozen.
+            What is named `constants.FIXED…` is not trained in any case.
 
     Returns:
         A tree like `params` of Python booleans.
