@@ -193,11 +193,9 @@ class Predictor:
 
 
 def _build(meta: dict[str, Any]) -> Any:
-    """The model of a checkpoint, its own weights in place of pretrained ones."""
-    config = ConfigDict(meta["config"]["model"])
-    config.pretrained = "none"
+    """The model of a checkpoint."""
     return builders.build_model(
-        config,
+        ConfigDict(meta["config"]["model"]),
         num_classes=len(meta["class_names"]),
         image_size=tuple(meta["image_size"]),
     )

@@ -15,6 +15,7 @@ from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from fashionjax.data import pipeline
+from fashionjax.pretrained.load import NONE
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.evaluation import Evaluation, evaluate, saved_step
@@ -244,12 +245,31 @@ def _start(run: Run, checkpoints: Checkpoints, start_step: int) -> TrainState:
         print_line(f"Going on from step {start_step} in {run.workdir}")
         state = checkpoints.restore(start_step, run.abstract_state)
     else:
-        state = init_state(run.init, jax.random.key(run.config.seed), run.mesh)
+        state = _begin(run)
     if jax.process_index() == 0:
-        summary.write_run_config(run.workdir, run.config.to_dict())
+        normalization = dataclasses.asdict(run.experiment.prepare.normalization)
+        summary.write_run_config(
+            run.workdir,
+            run.config.to_dict(),
+            {"normalization": normalization, "pretrained": run.origin.record},
+        )
     num_examples = {name: len(source) for name, source in run.dataset.sources.items()}
     print_line(summary.describe_run(state, run.config, run.num_steps, num_examples))
     return state
+
+
+def _begin(run: Run) -> TrainState:
+    """The state at step 0, with the pretrained variables where there are any."""
+    key, weights = jax.random.key(run.config.seed), run.origin.weights
+    if weights is None:
+        if run.config.model.pretrained != NONE:
+            raise ValueError(
+                f"{run.workdir} has no checkpoint that can be read; train in another"
+                " --workdir"
+            )
+        return init_state(run.init, key, run.mesh)
+    print_line(weights.describe())
+    return init_state(run.init, key, run.mesh, weights.variables)
 
 
 def _open_log(

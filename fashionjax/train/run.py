@@ -7,7 +7,6 @@
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import jax
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from fashionjax import builders
@@ -26,9 +24,10 @@ from fashionjax.distributed import first_process_first
 from fashionjax.metrics import box_metrics, segmentation_metrics, tag_metrics
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.eval_step import EvalStep, make_eval_step
+from fashionjax.train.origin import Origin, find_origin
 from fashionjax.train.phases import Phase, make_phases
 from fashionjax.train.sharding import by_example, check_batch_size, make_mesh
-from fashionjax.train.state import TrainState, abstract_state, make_init
+from fashionjax.train.state import Init, TrainState, abstract_state, make_init
 from fashionjax.train.step import TrainStep, make_train_step
 
 
@@ -44,6 +43,7 @@ class Run:
         mesh: All devices.
         phases: What happens when: schedules, and what is frozen.
         optimizer: The optimiser of all phases.
+        origin: What the run begins with.
         num_steps: Steps of the whole run.
         steps_per_epoch: Steps of one pass over the training split.
     """
@@ -55,12 +55,13 @@ class Run:
     mesh: Mesh
     phases: tuple[Phase, ...]
     optimizer: optax.GradientTransformationExtraArgs
+    origin: Origin
     num_steps: int
     steps_per_epoch: int
 
     @functools.cached_property
-    def init(self) -> Callable[[PRNGKeyArray], TrainState]:
-        """The function from a random key to the state at step 0."""
+    def init(self) -> Init:
+        """The function from a random key to the state at step 0; see `make_init`."""
         return make_init(
             self.experiment.model,
             self.optimizer,
@@ -153,7 +154,8 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
     """Builds everything that a config describes.
 
     Raises:
-        ValueError: If the configuration is wrong.
+        ValueError: If the configuration is wrong, or the pretrained weights cannot be
+            had.
     """
     mesh = make_mesh()
     _check_counts(config)
@@ -162,6 +164,8 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
     check_batch_size(config.eval_batch_size, mesh, "config.eval_batch_size")
     experiment = builders.build_experiment(config)
     _check_best_metric(config.best_metric, experiment)
+    model, image_size = experiment.model, experiment.image_size
+    origin = find_origin(config, workdir, model, image_size)
     # The first process prepares what the others then find prepared.
     with first_process_first():
         dataset = builders.build_dataset(config.data)
@@ -170,11 +174,12 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
     return Run(
         config=config,
         workdir=workdir,
-        experiment=experiment,
+        experiment=experiment.normalized(origin.normalization),
         dataset=dataset,
         mesh=mesh,
         phases=make_phases(config, num_steps, steps_per_epoch),
         optimizer=builders.build_optimizer(config.optimizer),
+        origin=origin,
         num_steps=num_steps,
         steps_per_epoch=steps_per_epoch,
     )

@@ -1,13 +1,15 @@
 """The training state and how it begins."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import flax.linen as nn
 import flax.struct
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Int, PRNGKeyArray
@@ -51,6 +53,10 @@ class TrainState:
         return {"params": self.params, "batch_stats": self.batch_stats}
 
 
+Init: TypeAlias = Callable[..., TrainState]
+"""From a random key, and pretrained variables or none, to the state at step 0."""
+
+
 def make_init(
     model: nn.Module,
     optimizer: optax.GradientTransformationExtraArgs,
@@ -58,8 +64,11 @@ def make_init(
     image_size: tuple[int, int],
     ema: bool = False,
     loss_scale: bool = False,
-) -> Callable[[PRNGKeyArray], TrainState]:
+) -> Init:
     """Returns the function from a random key to the state at step 0.
+
+    The function also takes pretrained variables, arrays by path
+    ("params/encoder/…/kernel"), which then stand where random ones would.
 
     Args:
         model: The model.
@@ -69,9 +78,13 @@ def make_init(
         loss_scale: Whether to scale the loss, as float16 needs.
     """
 
-    def init(key: PRNGKeyArray) -> TrainState:
+    def init(
+        key: PRNGKeyArray, pretrained: Mapping[str, Any] | None = None
+    ) -> TrainState:
         image = jnp.zeros((1, *image_size, 3), jnp.float32)
         variables = model.init({"params": key}, image, train=False)
+        if pretrained:
+            variables = _overwrite(variables, pretrained)
         params, batch_stats = variables["params"], variables.get("batch_stats", {})
         average = {"params": params, "batch_stats": batch_stats} if ema else None
         return TrainState(
@@ -87,8 +100,22 @@ def make_init(
     return init
 
 
+def _overwrite(
+    variables: Mapping[str, Any], pretrained: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Puts arrays in the place of a module's variables, by path."""
+    flat: dict[str, Any] = flax.traverse_util.flatten_dict(variables, sep="/")
+    for path, array in pretrained.items():
+        if path not in flat or flat[path].shape != array.shape:
+            raise ValueError(f"the model has no {path} of shape {array.shape}")
+    return flax.traverse_util.unflatten_dict({**flat, **pretrained}, sep="/")
+
+
 def init_state(
-    init: Callable[[PRNGKeyArray], TrainState], key: PRNGKeyArray, mesh: Mesh
+    init: Init,
+    key: PRNGKeyArray,
+    mesh: Mesh,
+    pretrained: Mapping[str, np.ndarray] | None = None,
 ) -> TrainState:
     """Initialises parameters and optimiser directly in their place on the devices.
 
@@ -96,6 +123,8 @@ def init_state(
         init: What `make_init` returned.
         key: Random key of the initial parameters.
         mesh: The mesh of the run.
+        pretrained: Variables to begin with, by path, the same on all processes; all
+            others are random.
 
     Returns:
         A state at step 0.
@@ -106,12 +135,10 @@ def init_state(
         out_shardings=replicated(mesh),
         compiler_options=_FAST_COMPILE.get(platform),
     )
-    return compiled(key)
+    return compiled(key, pretrained)
 
 
-def abstract_state(
-    init: Callable[[PRNGKeyArray], TrainState], mesh: Mesh
-) -> TrainState:
+def abstract_state(init: Init, mesh: Mesh) -> TrainState:
     """Describes the state without allocating it, to size or to restore it."""
     shapes = jax.eval_shape(init, jax.random.key(0))
     sharding = replicated(mesh)

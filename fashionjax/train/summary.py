@@ -341,23 +341,27 @@ def _plain(value: Any) -> Any:
 
 
 def write_run_config(
-    workdir: str | os.PathLike[str], config: Mapping[str, Any]
+    workdir: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    resolved: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `config.json`: what one needs to know to run it again.
 
     Args:
         workdir: Folder of the run; created.
-        config: The resolved configuration, nested.
+        config: The configuration, nested.
+        resolved: What else was settled at the start, by name.
 
     Returns:
-        The file, with `config`, `versions`, `git_revision` (null outside a checkout),
-        `devices` and `process_count`.
+        The file, with `config`, what was settled, `versions`, `git_revision` (null
+        outside a checkout), `devices` and `process_count`.
 
     Raises:
         OSError: If the file cannot be written.
     """
     record = {
         "config": config,
+        **(resolved or {}),
         "versions": versions(),
         "git_revision": git_revision(),
         "devices": devices(),
