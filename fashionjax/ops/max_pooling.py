@@ -78,7 +78,8 @@ def _backward(
     beyond = ((0, 0), (0, 1), (0, 1), (0, 0))
     argmax = jnp.pad(argmax, beyond, constant_values=_NOWHERE)[:, :, None, :, None]
     windows = jnp.pad(grad, beyond)[:, :, None, :, None]
-    total = jnp.zeros((batch, height, 2, width, 2, channels), jnp.float32)
+    precise = jnp.promote_types(grad.dtype, jnp.float32)
+    total = jnp.zeros((batch, height, 2, width, 2, channels), precise)
     for i in range(2):
         for j in range(2):
             next_ones = np.s_[:, i : i + height, :, j : j + width]

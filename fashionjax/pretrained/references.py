@@ -10,8 +10,10 @@ import numpy as np
 from fashionjax.augment import Normalization
 from fashionjax.pretrained import (
     efficientnet_lite,
+    fastai,
     fpn,
     keras,
+    segnet,
     smp,
     timm,
     torchfcn,
@@ -25,6 +27,8 @@ REFERENCES: Mapping[str, Reference] = {
     **torchvision.REFERENCES,
     **keras.REFERENCES,
     **fpn.REFERENCES,
+    **segnet.REFERENCES,
+    **fastai.REFERENCES,
     **torchfcn.REFERENCES,
     **torchvision_segmentation.REFERENCES,
     **smp.REFERENCES,
