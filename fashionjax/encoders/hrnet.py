@@ -32,7 +32,8 @@ class HRNet(nn.Module):
         num_modules: How often the branches are fused in each stage but the first.
         num_blocks: Residual blocks of a branch before it is fused; of the first stage.
         fuse: How a coarse branch is enlarged to be added to a finer one: "bilinear" as
-            in mmseg, "nearest" as in timm and in the authors' classifier.
+            in mmseg, "nearest" as in timm and in the authors' classifier. Those two
+            take only images whose sides are multiples of 32; here any size will do.
         dtype: Type of the computation; parameters are float32.
     """
 

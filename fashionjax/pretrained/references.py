@@ -13,6 +13,7 @@ from fashionjax.pretrained import (
     fastai,
     fpn,
     keras,
+    mmseg,
     segnet,
     smp,
     timm,
@@ -33,6 +34,7 @@ REFERENCES: Mapping[str, Reference] = {
     **torchvision_segmentation.REFERENCES,
     **smp.REFERENCES,
     **timm.REFERENCES,
+    **mmseg.REFERENCES,
     **efficientnet_lite.REFERENCES,
 }
 
