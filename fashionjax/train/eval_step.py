@@ -16,7 +16,7 @@ from fashionjax.constants import EXAMPLE_MASK, IMAGE, LABEL, STOP
 from fashionjax.losses import Objective
 from fashionjax.metrics import confusion_matrix
 from fashionjax.ops.boxes import box_iou
-from fashionjax.train.sharding import by_example, replicated
+from fashionjax.train.sharding import by_example, on_mesh, replicated
 from fashionjax.types import Image, Outputs, Targets
 
 Batch: TypeAlias = Mapping[str, jax.Array]
@@ -92,7 +92,7 @@ def make_eval_step(
 
     everywhere = replicated(mesh)
     return jax.jit(
-        eval_step,
+        on_mesh(eval_step, mesh),
         in_shardings=(everywhere, everywhere, by_example(mesh)),
         out_shardings=everywhere,
     )

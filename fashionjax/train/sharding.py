@@ -1,13 +1,17 @@
 """The device mesh, and how arrays lie on it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from fashionjax.constants import STOP
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DATA_AXIS = "data"
 """Mesh axis over which the examples of a batch are spread."""
@@ -27,6 +31,20 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def by_example(mesh: Mesh) -> NamedSharding:
     """Split along the first axis over the data axis: batches."""
     return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
+
+
+def on_mesh(function: Callable[P, R], mesh: Mesh) -> Callable[P, R]:
+    """Shows the mesh to the operations of a function that is going to be traced.
+
+    Most need not know it; `ops.grouped_conv` does.
+    """
+
+    @functools.wraps(function)
+    def traced(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*args, **kwargs)
+
+    return traced
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, name: str, *, parts: int = 1) -> None:

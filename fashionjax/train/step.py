@@ -18,7 +18,7 @@ from fashionjax.losses import Objective
 from fashionjax.train.freezing import trainable
 from fashionjax.train.gradients import Metrics, make_gradients
 from fashionjax.train.phases import Phase
-from fashionjax.train.sharding import by_example, replicated
+from fashionjax.train.sharding import by_example, on_mesh, replicated
 from fashionjax.train.state import TrainState
 
 Batch: TypeAlias = Mapping[str, jax.Array]
@@ -115,7 +115,7 @@ def make_train_step(
 
     everywhere = replicated(mesh)
     return jax.jit(
-        train_step,
+        on_mesh(train_step, mesh),
         in_shardings=(everywhere, by_example(mesh), everywhere),
         out_shardings=everywhere,
         donate_argnums=0,
