@@ -43,6 +43,7 @@ def test_maps_come_finest_first_at_odd_sizes_too(stage_sizes, channels):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("output_stride", "expected"),
     [
@@ -77,10 +78,12 @@ def test_the_deepest_map_is_not_rectified_and_the_others_are():
     assert [bool((m < 0).any()) for m in maps] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_gradients_reach_all_parameters():
     assert parameters_without_gradient(DenseNet((1, 2), features=8)) == []
 
 
+@pytest.mark.slow
 def test_it_computes_in_its_dtype_with_float32_parameters():
     maps, variables = abstract_outputs(DenseNet((1, 1, 1, 1), dtype=jnp.bfloat16))
     assert {m.dtype for m in maps} == {jnp.dtype(jnp.bfloat16)}

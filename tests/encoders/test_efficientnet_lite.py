@@ -72,6 +72,7 @@ def test_fixed_padding_is_that_of_an_even_size():
         np.testing.assert_array_equal(padded, np.pad(ones, zeros))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("output_stride", "expected"), [(32, (1, 1)), (16, (1, 2)), (8, (2, 4))]
 )
@@ -100,6 +101,7 @@ def test_fixed_padding_refuses_images_that_would_vanish():
         abstract_outputs(encoder, (31, 64))
 
 
+@pytest.mark.slow
 def test_only_a_drop_path_rate_needs_random_numbers_in_training():
     image = jnp.zeros((2, 64, 64, 3))
 
@@ -116,6 +118,7 @@ def test_only_a_drop_path_rate_needs_random_numbers_in_training():
         train(0.2)
 
 
+@pytest.mark.slow
 def test_maps_are_bfloat16_where_asked():
     maps, variables = abstract_outputs(EfficientNetLite(dtype=jnp.bfloat16))
     assert {m.dtype for m in maps} == {jnp.dtype(jnp.bfloat16)}

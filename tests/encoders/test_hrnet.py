@@ -42,6 +42,7 @@ def test_each_map_is_half_the_one_before_rounded_up_and_twice_as_wide(fuse):
     ]
 
 
+@pytest.mark.slow
 def test_every_parameter_reaches_a_map():
     encoder = _tiny()
     _, variables = abstract_outputs(encoder)
@@ -53,6 +54,7 @@ def test_every_parameter_reaches_a_map():
     assert all(used)
 
 
+@pytest.mark.slow
 def test_every_branch_is_fused_into_every_other_in_each_module():
     _, variables = abstract_outputs(_tiny(num_modules=(1, 1, 2)))
     names = variables["params"]["stage4_module1"]
@@ -73,6 +75,7 @@ def test_an_unknown_way_of_fusing_is_refused():
         abstract_outputs(_tiny(fuse="cubic"))
 
 
+@pytest.mark.slow
 def test_maps_are_bfloat16_where_asked():
     maps, variables = abstract_outputs(_tiny(dtype=jnp.bfloat16))
     assert {m.dtype for m in maps} == {jnp.dtype(jnp.bfloat16)}

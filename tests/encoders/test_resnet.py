@@ -105,6 +105,7 @@ def test_an_unknown_output_stride_is_refused(output_stride):
         abstract_outputs(ResNet((1, 1, 1, 1), output_stride=output_stride))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("block", "options"),
     [("basic", {}), ("bottleneck", {"groups": 2, "group_width": 32})],
@@ -114,6 +115,7 @@ def test_gradients_reach_all_parameters(block, options):
     assert parameters_without_gradient(encoder) == []
 
 
+@pytest.mark.slow
 def test_it_computes_in_its_dtype_with_float32_parameters():
     encoder = ResNet((1, 1, 1, 1), "bottleneck", dtype=jnp.bfloat16)
     maps, variables = abstract_outputs(encoder)

@@ -53,6 +53,7 @@ def test_output_stride_16_leaves_out_the_last_pooling():
     assert set(dilations(encoder).values()) == {1}
 
 
+@pytest.mark.slow
 def test_output_stride_8_dilates_the_last_block():
     encoder = VGG(features=4, output_stride=8)
     assert encoder.reductions == (1, 2, 4, 8, 8, 8)
@@ -62,6 +63,7 @@ def test_output_stride_8_dilates_the_last_block():
     assert set(dilations(encoder).values()) == {1, 2}
 
 
+@pytest.mark.slow
 def test_a_dilated_encoder_sees_what_the_strided_one_sees():
     # At every other position a convolution with dilation 2 reads what the same
     # convolution reads after a halving that keeps just these positions. A kernel's
@@ -82,12 +84,14 @@ def test_a_dilated_encoder_sees_what_the_strided_one_sees():
     np.testing.assert_allclose(coarse[..., 0], fine[:, 1::2, 1::2, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_gradients_reach_all_parameters(batch_norm):
     encoder = VGG((2, 1), features=4, batch_norm=batch_norm)
     assert parameters_without_gradient(encoder) == []
 
 
+@pytest.mark.slow
 def test_it_computes_in_its_dtype_with_float32_parameters():
     maps, variables = abstract_outputs(VGG(batch_norm=True, dtype=jnp.bfloat16))
     assert {m.dtype for m in maps} == {jnp.dtype(jnp.bfloat16)}

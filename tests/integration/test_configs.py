@@ -208,7 +208,7 @@ def test_pretrained_weights_that_cannot_be_had_stop_the_run(tmp_path):
         ("model.variant", "theirs", "unknown variant 'theirs'; allowed are ours"),
         ("model.encoder", "vgg", "unknown encoder 'vgg'; allowed are .*resnet34"),
         ("model.dtype", "int8", "unknown dtype 'int8'; allowed are float32"),
-        ("model.name", "net", "unknown model 'net'; allowed are multitask_unet"),
+        ("model.name", "net", "unknown model 'net'; allowed are unet, classic_unet"),
     ],
 )
 def test_unknown_names_are_refused_with_the_allowed_ones(key, value, message):

@@ -80,6 +80,7 @@ def test_unknown_padding_is_refused():
         _shapes(ClassicUNet(2, TINY, padding="reflect"), jnp.zeros((1, 16, 16, 3)))
 
 
+@pytest.mark.slow
 def test_it_computes_in_bfloat16_and_returns_float32():
     model = ClassicUNet(3, TINY, batch_norm=True, dtype=jnp.bfloat16)
     image = jnp.zeros((1, 16, 16, 3))

@@ -83,6 +83,7 @@ def test_an_encoder_without_a_map_at_stride_4_is_refused():
         shapes(DeepLabV3Plus(Given(reductions=(2, 8)), 5), (32, 32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separable", [False, True])
 def test_each_branch_of_the_pyramid_sees_as_far_as_its_rate(separable):
     aspp = ASPP(features=4, rates=(3, 6), separable=separable)
@@ -117,6 +118,7 @@ def test_each_branch_of_the_pyramid_sees_as_far_as_its_rate(separable):
     assert 6 in reached("branch2")
 
 
+@pytest.mark.slow
 def test_convolutions_run_in_bfloat16_where_asked():
     dtype = jnp.bfloat16
     model = DeepLabV3Plus(_encoder(16, dtype), 5, dtype=dtype, **TINY)

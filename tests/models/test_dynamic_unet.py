@@ -61,6 +61,7 @@ def test_widths_follow_from_the_encoder():
     assert params["residual_conv2"]["kernel"].shape == (3, 3, 99, 99)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upsampling", UPSAMPLING)
 @pytest.mark.parametrize("norm", [None, "batch"])
 def test_every_encoder_feature_reaches_the_logits(norm, upsampling):
@@ -75,6 +76,7 @@ def test_of_maps_of_one_size_the_last_is_the_skip():
     assert min(first, skip, deepest) > 0
 
 
+@pytest.mark.slow
 def test_the_image_itself_reaches_the_residual_block():
     # This encoder does not look at it.
     model = DynamicUNet(Given(reductions=(2, 4)), 3)
@@ -88,6 +90,7 @@ def test_the_image_itself_reaches_the_residual_block():
     assert float(jnp.abs(gradient(jnp.ones((1, 8, 8, 3)))).min()) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upsampling", UPSAMPLING)
 def test_every_convolution_runs_in_bfloat16_where_asked(upsampling):
     encoder = ResNet((1, 1), features=4, dtype=jnp.bfloat16)
@@ -95,6 +98,7 @@ def test_every_convolution_runs_in_bfloat16_where_asked(upsampling):
     assert convolution_dtypes(model) == {"bf16"}
 
 
+@pytest.mark.slow
 def test_a_step_scatters_and_gathers_nowhere():
     model = DynamicUNet(ResNet((1,), features=4), 3, norm="batch")
     image = jnp.ones((1, 9, 7, 3))
@@ -116,6 +120,7 @@ def test_a_step_scatters_and_gathers_nowhere():
     assert not indexed_operations(step, variables["params"], image)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing():
     model = DynamicUNet(ResNet((1,), features=4), 3, upsampling="nearest")
     operations = sharded_gradient_ops(model, (9, 17))

@@ -78,6 +78,7 @@ def test_all_scores_begin_at_zero():
     assert not any(x.any() for x in jax.tree.leaves(scores))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pad100", [False, True])
 @pytest.mark.parametrize(("stride", "skips"), [(32, ()), (16, (16,)), (8, (16, 8))])
 def test_the_poolings_that_the_stride_needs_reach_the_logits(stride, skips, pad100):
@@ -94,6 +95,7 @@ def test_the_poolings_that_the_stride_needs_reach_the_logits(stride, skips, pad1
         assert np.abs(changed - logits).max() > 1e-4, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pad100", [False, True])
 @pytest.mark.parametrize(
     ("layer", "stride"), [("score", 32), ("score_pool16", 16), ("score_pool8", 8)]
@@ -192,5 +194,6 @@ def test_other_strides_and_other_encoders_are_refused():
         shapes(_tiny(encoder=ResNet((1, 1, 1, 1), features=4)), (32, 32))
 
 
+@pytest.mark.slow
 def test_convolutions_run_in_bfloat16_where_asked():
     assert convolution_dtypes(_tiny(jnp.bfloat16)) == {"bf16"}

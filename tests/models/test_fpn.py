@@ -76,6 +76,7 @@ def test_logits_are_float32_and_as_large_as_the_image(make, size):
     assert outputs.logits.dtype == jnp.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_all_maps_but_the_finest_reach_the_logits(make):
     gradients = feature_gradients(make(), size=(64, 32))
@@ -116,6 +117,7 @@ def test_upsampled_probabilities_come_as_logarithms():
     assert np.abs(difference).max() > 0.01
 
 
+@pytest.mark.slow
 def test_probabilities_are_those_of_the_logits_where_nothing_is_interpolated():
     model = _fpn(softmax_before_upsample=True, encoder=Given(reductions=(1, 2, 4, 8)))
     image = jnp.zeros((1, 16, 8, 3))
@@ -147,6 +149,7 @@ def test_the_image_is_padded_with_zeros_at_the_bottom_and_on_the_right():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_convolutions_run_in_bfloat16_where_asked(make):
     dtype = jnp.bfloat16
@@ -154,6 +157,7 @@ def test_convolutions_run_in_bfloat16_where_asked(make):
     assert convolution_dtypes(make(encoder=encoder, dtype=dtype)) == {"bf16"}
 
 
+@pytest.mark.slow
 def test_a_sharded_batch_stays_where_it_is():
     ops = sharded_gradient_ops(_fpn(encoder=ResNet((1, 1, 1), features=4)))
     assert "all-reduce" in ops

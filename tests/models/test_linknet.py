@@ -38,16 +38,19 @@ def test_logits_are_as_large_as_any_image(encoder, size):
     assert outputs.logits.dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_every_encoder_feature_reaches_the_logits():
     assert all(g > 0 for g in feature_gradients(LinkNet(Given(), 3)))
 
 
+@pytest.mark.slow
 def test_every_convolution_runs_in_bfloat16_where_asked():
     encoder = ResNet((1, 1), features=4, dtype=jnp.bfloat16)
     model = LinkNet(encoder, 5, dtype=jnp.bfloat16)
     assert convolution_dtypes(model) == {"bf16"}
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing():
     model = LinkNet(ResNet((1, 1), features=4), 3)
     operations = sharded_gradient_ops(model, (9, 17))

@@ -47,6 +47,7 @@ def test_the_logits_depend_on_every_map():
     assert min(gradients) > 0
 
 
+@pytest.mark.slow
 def test_gradients_of_the_logits_pass_through_the_auxiliary_ones():
     image = jnp.zeros((1, 16, 16, 3))
     features = jax.random.normal(jax.random.key(0), (1, 4, 4, 4))
@@ -102,6 +103,7 @@ def test_weights_of_attention_sum_to_one():
     np.testing.assert_allclose(mixed, 3.0, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_softmaxes_are_float32_in_bfloat16_and_products_are_not():
     model = _tiny(dtype=jnp.bfloat16)
     _, variables = shapes(model, (32, 32))
@@ -114,12 +116,14 @@ def test_softmaxes_are_float32_in_bfloat16_and_products_are_not():
     assert attend(pixels, regions, regions).dtype == jnp.bfloat16
 
 
+@pytest.mark.slow
 def test_convolutions_run_in_bfloat16_where_asked():
     encoder = ResNet((1, 1), features=4, dtype=jnp.bfloat16)
     model = _tiny(encoder=encoder, dtype=jnp.bfloat16)
     assert convolution_dtypes(model) == {"bf16"}
 
 
+@pytest.mark.slow
 def test_a_sharded_batch_stays_where_it_is():
     ops = sharded_gradient_ops(_tiny(encoder=ResNet((1, 1), features=4)))
     assert "all-reduce" in ops

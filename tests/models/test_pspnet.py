@@ -18,6 +18,7 @@ def _tiny(dtype=jnp.float32, **changes):
     return PSPNet(**options | changes)
 
 
+@pytest.mark.slow
 def test_it_has_as_many_parameters_as_the_reference_uses():
     encoder = 3 * 64 * 49 + 2 * 64
     encoder += 3 * (2 * 64 * 64 * 9 + 4 * 64)
@@ -48,5 +49,6 @@ def test_each_grid_has_its_share_of_the_channels():
     assert params["project"]["conv"]["kernel"].shape == (1, 1, 16, 8)
 
 
+@pytest.mark.slow
 def test_convolutions_run_in_bfloat16_where_asked():
     assert convolution_dtypes(_tiny(jnp.bfloat16)) == {"bf16"}

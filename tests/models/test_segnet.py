@@ -61,6 +61,7 @@ def test_the_decoder_mirrors_the_encoder():
     }
 
 
+@pytest.mark.slow
 def test_every_pooling_of_the_encoder_tells_the_decoder_where():
     image = jnp.zeros((1, 8, 8, 3))
 
@@ -107,10 +108,12 @@ def step():
     return jax.value_and_grad(loss), variables["params"], image
 
 
+@pytest.mark.slow
 def test_a_training_step_scatters_and_gathers_nowhere(step):
     assert not indexed_operations(*step)
 
 
+@pytest.mark.slow
 def test_gradients_reach_the_first_convolution(step):
     function, params, image = step
     _, grads = jax.jit(function, compiler_options=QUICK)(params, image)
@@ -119,10 +122,12 @@ def test_gradients_reach_the_first_convolution(step):
     assert float(jnp.abs(first).max()) > 0
 
 
+@pytest.mark.slow
 def test_every_convolution_runs_in_bfloat16_where_asked():
     assert convolution_dtypes(tiny(dtype=jnp.bfloat16)) == {"bf16"}
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing():
     operations = sharded_gradient_ops(tiny(), (9, 17))
     assert "all-reduce" in operations

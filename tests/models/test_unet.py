@@ -99,6 +99,7 @@ def test_it_goes_on_to_the_full_size_where_the_finest_map_is_at_stride_4():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_dilated_maps_are_joined_without_upsampling(upsampling):
     encoder = ResNet((1, 1, 1, 1), features=4, output_stride=8)
@@ -110,6 +111,7 @@ def test_dilated_maps_are_joined_without_upsampling(upsampling):
     assert upsampled == (expected if upsampling == "deconv" else set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -144,6 +146,7 @@ def test_unpooling_puts_values_where_the_skip_is_largest(rounded):
     np.testing.assert_array_equal(unpool_like(x, skip)[0, ..., 0], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_every_convolution_runs_in_bfloat16_where_asked(upsampling):
     encoder = ResNet((1, 1), features=4, dtype=jnp.bfloat16)
@@ -153,6 +156,7 @@ def test_every_convolution_runs_in_bfloat16_where_asked(upsampling):
     assert convolution_dtypes(model) == {"bf16"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upsampling", ["bilinear", "max_unpool"])
 def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing(upsampling):
     encoder = ResNet((1, 1), features=4)

@@ -19,11 +19,37 @@ TOLERANCE = 1e-4
 """Of the largest absolute value of an output."""
 
 PATHS = sorted(fixture.FOLDER.glob("*.npz"))
+SAMPLE = (
+    "efficientnet_lite0",
+    "fastai-unet-resnet34",
+    "segnet-vgg16_bn",
+    "smp-deeplabv3plus-resnet34",
+    "smp-fpn-resnet34",
+    "smp-linknet-resnet34",
+    "smp-pspnet-resnet34",
+    "smp-unet-resnet34",
+    "torchvision-densenet121",
+    "torchvision-fcn_resnet50",
+    "torchvision-resnet34",
+)
+"""References that a run of the slow tests can afford; the others are `long` tests."""
+
 TRAINED = [p for p in PATHS if any("grad/" in n for n in fixture.load(p).samples)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def _marked(paths, sample):
+    """Test parameters: `slow` ones of a sample, else `long` ones."""
+    return [
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=pytest.mark.slow if path.stem in sample else pytest.mark.long,
+        )
+        for path in paths
+    ]
+
+
+@pytest.mark.parametrize("path", _marked(PATHS, SAMPLE))
 def test_outputs_equal_those_of_the_reference(path):
     stored = fixture.load(path)
     module, variables = _model(stored)
@@ -37,8 +63,7 @@ def test_outputs_equal_those_of_the_reference(path):
         _compare(stored, prefix, _run(evaluate, variables, _image(size)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _marked(TRAINED, ("smp-unet-resnet34",)))
 def test_training_mode_and_gradients_equal_those_of_the_reference(path):
     stored = fixture.load(path)
     module, variables = _model(stored)
