@@ -94,8 +94,18 @@ def test_config_builds_and_takes_one_step_at_reduced_width(dataset):
     assert all(jax.tree.leaves(moved["encoder"]))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FILES if name != "unet_ext"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Compiling one takes up to a minute: some in every run of the slow tests.
+        pytest.param(
+            name,
+            marks=pytest.mark.slow if name in ("segnet", "unet") else pytest.mark.long,
+        )
+        for name in FILES
+        if name != "unet_ext"
+    ],
+)
 def test_every_config_takes_one_step_that_moves_every_parameter(name):
     loss, moved = _take_a_step(_narrow(name))
     assert np.isfinite(loss)
