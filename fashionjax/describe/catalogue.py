@@ -67,7 +67,7 @@ ENTRIES = (
     Entry(
         "FCN-8s on VGG16",
         "Long et al., 2015",
-        "a restatement in torch",
+        "torchfcn/fcn8s-vgg16",
         "fcn8s:synthetic_full",
     ),
     Entry(

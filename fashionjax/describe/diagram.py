@@ -84,7 +84,7 @@ def _columns(graph: Graph, rows: dict[str, int]) -> dict[str, int]:
     columns: dict[str, int] = {}
     taken = set()
     for name, part in graph.parts.items():
-        column = 1 + max((columns[source] for source in part.sources), default=-1)
+        column = 1 + max((columns.get(s, -1) for s in part.sources), default=-1)
         while (column, rows[name]) in taken:
             column += 1
         taken.add((column, rows[name]))

@@ -122,14 +122,24 @@ def _stem(layer: str) -> str:
 
 
 def _live(parts: dict[str, Part]) -> dict[str, Part]:
-    """The parts that the logits depend on."""
-    live, pending = set(), [OUTPUT]
+    """The parts that the logits depend on, each after those that it reads.
+
+    Layers that share a name may read each other by way of others; a part then comes
+    after as many of its sources as can be.
+    """
+    ordered: dict[str, Part] = {}
+    pending = [(OUTPUT, iter(sorted(parts[OUTPUT].sources)))]
+    seen = {OUTPUT}
     while pending:
-        name = pending.pop()
-        if name not in live:
-            live.add(name)
-            pending += parts[name].sources
-    return {name: part for name, part in parts.items() if name in live}
+        name, sources = pending[-1]
+        following = next((s for s in sources if s not in seen), None)
+        if following is None:
+            ordered[name] = parts[name]
+            pending.pop()
+        else:
+            seen.add(following)
+            pending.append((following, iter(sorted(parts[following].sources))))
+    return ordered
 
 
 def _without_passive(parts: dict[str, Part]) -> dict[str, Part]:
@@ -137,7 +147,7 @@ def _without_passive(parts: dict[str, Part]) -> dict[str, Part]:
     origins: dict[str, set[str]] = {}
     kept = {}
     for name, part in parts.items():
-        sources = set().union(*(origins[source] for source in part.sources))
+        sources = set().union(*(origins.get(source, set()) for source in part.sources))
         passive = part.flops == 0 and name not in (INPUT, OUTPUT)
         origins[name] = sources if passive else {name}
         if not passive:
