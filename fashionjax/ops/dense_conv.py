@@ -47,15 +47,20 @@ def dense_conv(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
     Returns:
         Feature maps.
     """
-    height, width = geometry.size_out(x, kernel)
-    if kernel.shape[:2] == (1, 1) or height * width <= _SMALL_MAP:
+    if kernel.shape[:2] == (1, 1) or is_small(x, kernel, geometry):
         return jax.lax.platform_dependent(
             x,
             kernel,
-            cpu=lambda x, kernel: _product(x, kernel, geometry, shifted_after=0),
+            cpu=lambda x, kernel: product_conv(x, kernel, geometry),
             default=lambda x, kernel: compiler_conv(x, kernel, geometry),
         )
     return _conv(x, kernel, geometry)
+
+
+def is_small(x: Maps, kernel: Kernel, geometry: Geometry) -> bool:
+    """Whether the result has so few positions that a product is faster on CPUs."""
+    height, width = geometry.size_out(x, kernel)
+    return height * width <= _SMALL_MAP
 
 
 def _conv(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
@@ -94,12 +99,12 @@ def _strips(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
     rows = max(_STRIP_POSITIONS // (x.shape[0] * width), -(-height // _MAX_STRIPS), 1)
     after = _shifted_after(kernel, geometry)
     if rows >= height:
-        return _product(x, kernel, geometry, shifted_after=after)
+        return product_conv(x, kernel, geometry, shifted_after=after)
     x = jnp.pad(x, ((0, 0), geometry.pads[0], (0, 0), (0, 0)))
     strip = geometry._replace(pads=((0, 0), geometry.pads[1]))
     return jnp.concatenate(
         [
-            _product(
+            product_conv(
                 x[:, start * stride : (stop - 1) * stride + span],
                 kernel,
                 strip,
@@ -113,7 +118,7 @@ def _strips(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
 
 
 def _shifted_after(kernel: Kernel, geometry: Geometry) -> int:
-    """The form of `_product` that copies the fewest values."""
+    """The form of `product_conv` that copies the fewest values."""
     if geometry.strides != (1, 1):
         return 0
     height, width, channels, features = kernel.shape
@@ -125,8 +130,8 @@ def _shifted_after(kernel: Kernel, geometry: Geometry) -> int:
     return min(copies, key=lambda form: copies[form])
 
 
-def _product(
-    x: Maps, kernel: Kernel, geometry: Geometry, *, shifted_after: int
+def product_conv(
+    x: Maps, kernel: Kernel, geometry: Geometry, *, shifted_after: int = 0
 ) -> Result:
     """A convolution as one matrix product of shifted maps, or with shifted results.
 

@@ -13,7 +13,7 @@ from fashionjax.ops.conv_geometry import (
     Result,
     compiler_conv,
 )
-from fashionjax.ops.dense_conv import dense_conv
+from fashionjax.ops.dense_conv import dense_conv, is_small, product_conv
 
 _BUNDLE_CHANNELS = 32
 """Channels that groups are bundled to on CPUs.
@@ -29,7 +29,8 @@ def grouped_conv(x: Maps, kernel: Kernel, geometry: Geometry, groups: int) -> Re
     Where a mesh is in use (`jax.set_mesh`, `jax.sharding.use_abstract_mesh`), every
     device convolves its own rows: left to itself, the compiler would gather the whole
     batch on each. Outside a mesh the op is plain. On CPUs it is a sum of maps times
-    weights (depthwise) or a few dense convolutions; elsewhere it is the compiler's own.
+    weights (depthwise), a product for each group (small maps) or a few dense
+    convolutions; elsewhere it is the compiler's own.
 
     Args:
         x: Feature maps.
@@ -42,15 +43,10 @@ def grouped_conv(x: Maps, kernel: Kernel, geometry: Geometry, groups: int) -> Re
     """
 
     def conv(x: Maps, kernel: Kernel) -> Result:
-        is_depthwise = groups == x.shape[-1] == kernel.shape[-1]
         return jax.lax.platform_dependent(
             x,
             kernel,
-            cpu=lambda x, kernel: (
-                _depthwise(x, kernel, geometry)
-                if is_depthwise
-                else _bundles(x, kernel, geometry, groups)
-            ),
+            cpu=lambda x, kernel: _cpu_conv(x, kernel, geometry, groups),
             default=lambda x, kernel: compiler_conv(x, kernel, geometry, groups),
         )
 
@@ -76,6 +72,14 @@ def _batch_axis(mesh: AbstractMesh) -> str | None:
     return "data" if "data" in axes else axes[0]
 
 
+def _cpu_conv(x: Maps, kernel: Kernel, geometry: Geometry, groups: int) -> Result:
+    if groups == x.shape[-1] == kernel.shape[-1]:
+        return _depthwise(x, kernel, geometry)
+    if is_small(x, kernel, geometry):
+        return _products(x, kernel, geometry, groups)
+    return _bundles(x, kernel, geometry, groups)
+
+
 def _depthwise(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
     """One channel a group: shifted maps times weights, which compilers fuse."""
     size = geometry.size_out(x, kernel)
@@ -93,6 +97,17 @@ def _depthwise(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
         ]
         y += x[:, *windows] * kernel[taps]
     return y
+
+
+def _products(x: Maps, kernel: Kernel, geometry: Geometry, groups: int) -> Result:
+    """A matrix product for each group, in one operation."""
+    x, kernel = (
+        jnp.moveaxis(array.reshape(*array.shape[:3], groups, -1), 3, 0)
+        for array in (x, kernel)
+    )
+    y = jax.vmap(lambda x, kernel: product_conv(x, kernel, geometry))(x, kernel)
+    y = jnp.moveaxis(y, 0, 3)
+    return y.reshape(*y.shape[:3], -1)
 
 
 def _bundles(x: Maps, kernel: Kernel, geometry: Geometry, groups: int) -> Result:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
+from fashionjax.ops import dense_conv
 from fashionjax.ops.conv import conv_general_dilated
 from fashionjax.train.sharding import by_example, make_mesh, on_mesh, replicated
 from tests.ops.convolutions import (
@@ -22,6 +23,7 @@ from tests.ops.convolutions import (
 GROUPED = {"feature_group_count": 4}
 
 
+@pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
 @pytest.mark.parametrize(
     ("kernel_shape", "groups"),
@@ -33,7 +35,9 @@ GROUPED = {"feature_group_count": 4}
         ((3, 3, 1, 8), 4),  # depthwise, two results a channel
     ],
 )
-def test_groups_equal_the_compilers(kernel_shape, groups, strides):
+def test_groups_equal_the_compilers(kernel_shape, groups, strides, size, monkeypatch):
+    if size == "large":
+        monkeypatch.setattr(dense_conv, "_SMALL_MAP", 0)
     x, kernel = draw((2, 11, 9, kernel_shape[2] * groups), kernel_shape)
     pad = kernel_shape[0] // 2
     padding = ((pad, pad), (pad, pad))
