@@ -26,6 +26,10 @@ maps, and below 4×3 it takes naive loops: 3 GF/s at 3×2 with 512 channels agai
 as a product, 47 against 75 at 4×3, 57 against 106 at 16×12 with 192 channels.
 """
 
+_FEW_WEIGHTS = 64 * 64
+"""Weights a tap below which a small map stays with the compiler: nothing to win, and
+an HRNet's many products take twice as long to compile (127 s instead of 67)."""
+
 _STRIP_POSITIONS = 32768
 _MAX_STRIPS = 8
 """A strip of the weight gradient has so many output positions at least; strips bound
@@ -35,8 +39,9 @@ the memory of the shifted copies, and their number the time of the compilation."
 def dense_conv(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
     """A convolution in one group.
 
-    On CPUs, kernels of 1×1 and small maps are products, and so is the gradient with
-    respect to the kernel of all others; elsewhere all is the compiler's own. The batch
+    On CPUs, kernels of 1×1 and small maps of many channels are products, and so is the
+    gradient with respect to the kernel on all larger maps; elsewhere all is the
+    compiler's own. The batch
     is left whole, so that a sharded one stays in place.
 
     Args:
@@ -47,7 +52,11 @@ def dense_conv(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
     Returns:
         Feature maps.
     """
-    if kernel.shape[:2] == (1, 1) or is_small(x, kernel, geometry):
+    small = is_small(x, kernel, geometry)
+    one_tap = kernel.shape[:2] == (1, 1)
+    if small and not one_tap and kernel.shape[2] * kernel.shape[3] < _FEW_WEIGHTS:
+        return compiler_conv(x, kernel, geometry)
+    if small or one_tap:
         return jax.lax.platform_dependent(
             x,
             kernel,

@@ -13,7 +13,6 @@ import pytest
 from fashionjax.train.interrupt import EXIT_STATUS
 from tests.faults import tiny_run
 
-pytestmark = pytest.mark.slow
 
 # Twenty steps. The branches' BatchNorm over 16 rows would amplify the rounding of sums
 # over devices by more than the bounds below.
@@ -46,6 +45,7 @@ def two(folder):
     return _run(folder, "two", processes=2, num_devices=2, **SGD)
 
 
+@pytest.mark.slow
 def test_parameters_agree_under_sgd(folder, two):
     one = _run(folder, "one", num_devices=4, **SGD)
     assert one["latest"] == two["latest"] == 20
@@ -58,6 +58,7 @@ def test_parameters_agree_under_sgd(folder, two):
     assert one["result"]["num_images"] == two["result"]["num_images"] == 10
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_the_same_parameters_count_the_same_pixels(folder):
     # 10 images over batches of 8: of the last batch process 1 has nothing but padding.
@@ -73,6 +74,7 @@ def test_the_same_parameters_count_the_same_pixels(folder):
     )
 
 
+@pytest.mark.long
 def test_losses_agree_under_adamw(folder):
     one = _run(folder, "one-adamw", num_devices=4, **COMMON)
     two = _run(folder, "two-adamw", processes=2, num_devices=2, **COMMON)
@@ -82,6 +84,7 @@ def test_losses_agree_under_adamw(folder):
         np.testing.assert_allclose(one["losses"][name], two["losses"][name], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_sigterm_to_one_process_stops_both_at_the_same_step(folder, two):
     workdir, log = folder / "stopped", folder / "stopped.log"
     launcher = tiny_run.start(workdir, log, processes=2, num_devices=2, **SGD)

@@ -24,6 +24,12 @@ def large(monkeypatch):
 
 
 @pytest.fixture
+def any_channels(monkeypatch):
+    """Small maps are products however few their channels are."""
+    monkeypatch.setattr(dense_conv, "_FEW_WEIGHTS", 0)
+
+
+@pytest.fixture
 def strips(monkeypatch, large):  # noqa: ARG001
     """2 * 11 positions a row: strips of 5 rows, the last one shorter."""
     monkeypatch.setattr(dense_conv, "_STRIP_POSITIONS", 110)
@@ -32,15 +38,19 @@ def strips(monkeypatch, large):  # noqa: ARG001
 @pytest.mark.parametrize("kernel_size", [(1, 1), (3, 3), (2, 3)])
 @pytest.mark.parametrize("strides", [(1, 1), (1, 3)])
 @pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.usefixtures("any_channels")
 def test_small_maps_equal_the_compilers(kernel_size, strides, padding):
     x, kernel = draw((2, 7, 6, 5), (*kernel_size, 5, 4))
     check_equal(conv_general_dilated, x, kernel, strides, padding)
 
 
-def test_small_maps_are_matrix_products_on_cpu_and_not_on_tpu():
-    x, kernel = draw((2, 16, 16, 5), (3, 3, 5, 4))
+@pytest.mark.parametrize(("channels", "on_cpu"), [((64, 64), 0), ((63, 64), 3)])
+def test_small_maps_of_many_channels_are_matrix_products_on_cpu_and_not_on_tpu(
+    channels, on_cpu
+):
+    x, kernel = draw((2, 16, 16, channels[0]), (3, 3, *channels))
     count = count_convolutions(jax.grad(loss(conv_general_dilated), (0, 1)), x, kernel)
-    assert count == {"cpu": 0, "tpu": 3, "cuda": 3}
+    assert count == {"cpu": on_cpu, "tpu": 3, "cuda": 3}
 
 
 def test_kernels_of_one_pixel_are_matrix_products_on_cpu_and_not_on_tpu():
