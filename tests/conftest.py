@@ -1,4 +1,11 @@
+import os
 import pathlib
+
+# Tests run a program once or twice: what LLVM's passes take, they do not give back.
+# Set before jax is imported, and inherited by the processes that tests start.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+)
 
 import jax
 

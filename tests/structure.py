@@ -8,9 +8,6 @@ import jax
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
-_QUICK: Any = {"xla_backend_optimization_level": 0}
-"""How fast the result runs does not matter. (jax's annotation knows no integers.)"""
-
 _INDEXED = re.compile(
     # StableHLO, then the CPU compiler's HLO.
     r"stablehlo\.(?:dynamic_)?(?:gather|scatter|select_and_scatter)\b"
@@ -32,5 +29,5 @@ def indexed_operations(function: Callable[..., Any], *args: Any) -> set[str]:
     texts = [
         traced.lower(lowering_platforms=(platform,)).as_text() for platform in PLATFORMS
     ]
-    texts.append(traced.lower().compile(_QUICK).as_text() or "")
+    texts.append(traced.lower().compile().as_text() or "")
     return {match for text in texts for match in _INDEXED.findall(text)}

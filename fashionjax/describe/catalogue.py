@@ -41,6 +41,12 @@ ENTRIES = (
         "unet:synthetic_full",
     ),
     Entry(
+        "U-Net on EfficientNet-Lite0",
+        "Liu: Higher accuracy on vision models with EfficientNet-Lite, 2020",
+        "`efficientnet_lite0` (encoder)",
+        "unet_lite0:ccp4",
+    ),
+    Entry(
         "DynamicUNet",
         "Howard et al.: fastai v1",
         "fastai/unet-resnet34",

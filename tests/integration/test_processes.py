@@ -13,7 +13,6 @@ import pytest
 from fashionjax.train.interrupt import EXIT_STATUS
 from tests.faults import tiny_run
 
-
 # Twenty steps. The branches' BatchNorm over 16 rows would amplify the rounding of sums
 # over devices by more than the bounds below.
 COMMON = {

@@ -8,9 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-# How fast the result runs does not matter.
-QUICK = {"xla_backend_optimization_level": 0}
-
 
 class Given(nn.Module):
     """An encoder that returns the feature maps it was made with."""
@@ -53,7 +50,7 @@ def feature_gradients(model, size=(16, 8)):
         given = model.clone(encoder=model.encoder.clone(maps=maps))
         return jnp.sum(jnp.sin(given.apply(variables, image, train=False).logits))
 
-    grads = jax.jit(jax.grad(total), compiler_options=QUICK)(maps)
+    grads = jax.jit(jax.grad(total))(maps)
     return [float(jnp.abs(g).max()) for g in grads]
 
 
@@ -92,7 +89,6 @@ def sharded_gradient_ops(model, size=(32, 32)):
         jax.grad(loss),
         in_shardings=(whole, spread),
         out_shardings=whole,
-        compiler_options=QUICK,
     )
     image = jax.ShapeDtypeStruct((8, *size, 3), jnp.float32)
     text = grad.lower(variables, image).compile().as_text()

@@ -1,4 +1,3 @@
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +7,6 @@ from fashionjax.builders import build_encoder
 from fashionjax.encoders import VGG, ResNet
 from fashionjax.models.dynamic_unet import DynamicUNet
 from tests.models.probing import (
-    QUICK,
     Given,
     convolution_dtypes,
     feature_gradients,
@@ -81,7 +79,7 @@ def test_the_image_itself_reaches_the_residual_block():
     # This encoder does not look at it.
     model = DynamicUNet(Given(reductions=(2, 4)), 3)
 
-    @functools.partial(jax.jit, compiler_options=QUICK)
+    @jax.jit
     @jax.grad
     def gradient(image):
         outputs, _ = model.init_with_output(jax.random.key(0), image, train=False)

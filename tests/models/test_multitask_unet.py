@@ -33,9 +33,7 @@ def _model(variant, size=SIZE, **changes):
 @functools.cache
 def _variables(model):
     """Variables with random statistics, so that normalisation does something."""
-    # Optimising the many random draws would take LLVM half a minute.
-    options = {"xla_backend_optimization_level": 0}
-    init = jax.jit(functools.partial(model.init, train=False), compiler_options=options)
+    init = jax.jit(functools.partial(model.init, train=False))
     variables = init(jax.random.key(0), jnp.zeros((1, *SIZE, 3)))
     rng = np.random.RandomState(0)
     stats = jax.tree.map(

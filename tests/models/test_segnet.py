@@ -10,7 +10,6 @@ from fashionjax.builders import build_encoder
 from fashionjax.encoders import VGG, ResNet
 from fashionjax.models.segnet import SegNet
 from tests.models.probing import (
-    QUICK,
     Given,
     convolution_dtypes,
     num_params,
@@ -75,9 +74,9 @@ def test_every_pooling_of_the_encoder_tells_the_decoder_where():
         return SegNet(Given(maps, reductions=(1, 2, 4)), 3, decoder_sizes=(2, 1))
 
     init = functools.partial(model(0, 0).init, train=False)
-    variables = jax.jit(init, compiler_options=QUICK)(jax.random.key(0), image)
+    variables = jax.jit(init)(jax.random.key(0), image)
 
-    @functools.partial(jax.jit, compiler_options=QUICK)
+    @jax.jit
     def logits(fine, coarse):
         return model(fine, coarse).apply(variables, image, train=False).logits
 
@@ -97,7 +96,7 @@ def step():
     model = tiny()
     image = jax.random.normal(jax.random.key(1), (2, 9, 8, 3))
     init = functools.partial(model.init, train=False)
-    variables = jax.jit(init, compiler_options=QUICK)(jax.random.key(0), image)
+    variables = jax.jit(init)(jax.random.key(0), image)
 
     def loss(params, image):
         outputs, _ = model.apply(
@@ -116,7 +115,7 @@ def test_a_training_step_scatters_and_gathers_nowhere(step):
 @pytest.mark.slow
 def test_gradients_reach_the_first_convolution(step):
     function, params, image = step
-    _, grads = jax.jit(function, compiler_options=QUICK)(params, image)
+    _, grads = jax.jit(function)(params, image)
     first = grads["encoder"]["block1_conv1"]["kernel"]
     assert bool(jnp.isfinite(first).all())
     assert float(jnp.abs(first).max()) > 0

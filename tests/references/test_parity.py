@@ -140,11 +140,9 @@ def _named(outputs):
 
 
 def _run(function, *arguments):
-    """Calls a function once, compiled without optimisations, which take longer."""
-    options = {"xla_backend_optimization_level": 0}
+    """Calls a function once, compiled."""
     with jax.default_matmul_precision("highest"):
-        compiled = jax.jit(function, compiler_options=options)
-        return jax.device_get(compiled(*arguments))
+        return jax.device_get(jax.jit(function)(*arguments))
 
 
 def _image(size):
