@@ -11,7 +11,9 @@ from numpy.lib import format as npy
 from fashionjax.pretrained.errors import (
     ZIP_ERRORS,
     WeightsError,
+    are_counts,
     check_expansion,
+    is_countable,
 )
 
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -63,5 +65,7 @@ def _check_header(stream: IO[bytes], name: str, num_bytes: int) -> None:
             " bfloat16)"
         )
     left = num_bytes - stream.tell()
-    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != left:
+    if not are_counts(shape) or not is_countable(shape, dtype.itemsize):
+        raise WeightsError(f"{name}: its shape is no tuple of lengths")
+    if math.prod(shape) * dtype.itemsize != left:
         raise WeightsError(f"{name}: {dtype} {shape} does not take {left:,} bytes")

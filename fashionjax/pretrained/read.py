@@ -1,5 +1,6 @@
 """Reads a file of published weights, whatever its format."""
 
+import tokenize
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,17 @@ from fashionjax.pretrained.safetensors import read_safetensors
 from fashionjax.pretrained.torch_pickle import read_torch
 
 _MAX_FILE_BYTES = 4 << 30
+
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
+)
+"""What NumPy and Python's own parsers raise for text and numbers made to break them."""
 
 READERS: Mapping[str, Callable[[Path], dict[str, np.ndarray]]] = {
     ".safetensors": read_safetensors,
@@ -56,4 +68,7 @@ def read_state(path: str | PathLike[str]) -> dict[str, np.ndarray]:
             raise WeightsError("holds no tensors")
     except (WeightsError, OSError) as error:
         raise WeightsError(f"{path}: {error}") from None
+    except _DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise WeightsError(f"{path}: is damaged: {reason}") from None
     return state

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import jax.numpy as jnp
 import numpy as np
 
-from fashionjax.pretrained.errors import WeightsError
+from fashionjax.pretrained.errors import WeightsError, are_counts, is_countable
 
 _MAX_HEADER_BYTES = 16 << 20
 _MAX_RANK = 32
@@ -106,6 +106,8 @@ def _place(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], tuple[int,
         raise WeightsError(f"{name}: its shape is no list of lengths")
     if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise WeightsError(f"{name}: its data_offsets are no [begin, end]")
+    if not is_countable(shape, dtype.itemsize):
+        raise WeightsError(f"{name}: its shape is larger than any array")
     needed = math.prod(shape) * dtype.itemsize
     if offsets[1] - offsets[0] != needed:
         raise WeightsError(
@@ -116,7 +118,7 @@ def _place(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], tuple[int,
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+    return isinstance(value, list) and are_counts(value)
 
 
 def _check_contiguous(offsets: Mapping[str, tuple[int, int]], size: int) -> None:

@@ -22,7 +22,9 @@ import numpy as np
 from fashionjax.pretrained.errors import (
     ZIP_ERRORS,
     WeightsError,
+    are_counts,
     check_expansion,
+    is_countable,
 )
 
 _MAX_PICKLE_BYTES = 64 << 20
@@ -242,6 +244,9 @@ def _materialise(tensor: _Tensor, data: bytes | memoryview) -> np.ndarray:
     needed = storage.size * storage.dtype.itemsize
     if len(data) < needed:
         raise WeightsError(f"its storage has {len(data):,} of {needed:,} bytes")
+    strides = tuple(stride * storage.dtype.itemsize for stride in tensor.strides)
+    if not is_countable(shape, storage.dtype.itemsize) or not are_counts(strides):
+        raise WeightsError("its shape or strides are larger than any array's")
     if not math.prod(shape):
         return np.zeros(shape, storage.dtype)
     last = tensor.offset + sum(
@@ -252,7 +257,6 @@ def _materialise(tensor: _Tensor, data: bytes | memoryview) -> np.ndarray:
             f"its last value is number {last:,} of a storage of {storage.size:,}"
         )
     flat = np.frombuffer(data, storage.dtype, count=storage.size)[tensor.offset :]
-    strides = tuple(stride * storage.dtype.itemsize for stride in tensor.strides)
     view = np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=False)
     return np.ascontiguousarray(view).reshape(shape)
 
@@ -261,9 +265,7 @@ def _materialise(tensor: _Tensor, data: bytes | memoryview) -> np.ndarray:
 
 
 def _is_counts(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(
-        type(n) is int and n >= 0 for n in value
-    )
+    return isinstance(value, tuple | list) and are_counts(value)
 
 
 def _rebuild_tensor(

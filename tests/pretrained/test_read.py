@@ -85,11 +85,14 @@ BODY = bytes(16)
         ({"a": _entry(0, 12)}, "4 bytes after the last tensor"),
         ({"a": _entry(0, 20)}, "a: lies at 0–20 of 16 bytes: the file is truncated"),
         ({"a": _entry(0, 16, [2])}, r"a: F32 \[2\] takes 8 bytes, its offsets enclose"),
-        ({"a": _entry(0, 16, [2**62, 2**62])}, "a: F32"),
+        ({"a": _entry(0, 16, [2**31, 2**29])}, "a: F32"),
         ({"a": _entry(0, 16, [-4])}, "a: its shape is no list"),
         ({"a": _entry(0, 16, [4.0])}, "a: its shape is no list"),
         ({"a": _entry(0, 16, [True])}, "a: its shape is no list"),
         ({"a": _entry(0, 16, "4")}, "a: its shape is no list"),
+        ({"a": _entry(0, 0, [0, 2**63])}, "a: its shape is no list"),
+        ({"a": _entry(0, 0, [0, 2**62, 2**62])}, "a: its shape is larger than any"),
+        ({"a": _entry(0, 0, [0, 2**61])}, "a: its shape is larger than any"),
         ({"a": _entry(0, 16, [1] * 40 + [4])}, "a: its shape is no list"),
         ({"a": {**_entry(0, 16), "data_offsets": [16, 0]}}, "a: its data_offsets"),
         ({"a": {**_entry(0, 16), "data_offsets": [-4, 12]}}, "a: its data_offsets"),
@@ -190,6 +193,32 @@ def test_an_array_that_claims_another_length_is_refused(tmp_path):
         archive.writestr("a.npy", stream.getvalue() + bytes(40))
     with pytest.raises(WeightsError, match="does not take 40 bytes"):
         read_state(tmp_path / "x.npz")
+
+
+def _save_npy(path, shape, body=b""):
+    """An archive with one array, of whose header the shape's text is given."""
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+    header = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", header + body)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("(" * 5000 + ")" * 4000, "is damaged: "),
+        ("-" * 9000 + "1", "is damaged: "),
+        ("(0, -1)", "a: its shape is no tuple of lengths"),
+        ("(True, 0)", "a: its shape is no tuple of lengths"),
+        (f"(0, {2**70})", "a: its shape is no tuple of lengths"),
+        (f"(0, {2**62}, {2**62})", "a: its shape is no tuple of lengths"),
+    ],
+)
+def test_arrays_with_a_hostile_header_are_refused(tmp_path, shape, message):
+    path = _save_npy(tmp_path / "x.npz", shape)
+    with pytest.raises(WeightsError, match=rf"x\.npz: {message}"):
+        read_state(path)
 
 
 def test_an_archive_that_unpacks_to_far_more_is_refused(tmp_path):

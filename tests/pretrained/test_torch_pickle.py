@@ -240,6 +240,12 @@ def test_views_are_read_as_their_strides_say(tmp_path):
         (_tensor(0, (-2,), (1,)), "no list of lengths"),
         (_tensor(0, (2,), (-1,)), "no list of lengths"),
         (_tensor(0, (True,), (1,)), "no list of lengths"),
+        (_tensor(0, (0, 2**70), (2, 1)), "no list of lengths"),
+        (_tensor(0, (1, 2), (2**70, 1)), "no list of lengths"),
+        (_tensor(2**70, (2,), (1,)), "no list of lengths"),
+        (_tensor(0, (1,), (1,), size=2**80), "a storage of an unknown form"),
+        (_tensor(0, (0, 2**62, 2**62), (2, 1, 1)), "w: its shape or strides are"),
+        (_tensor(0, (1, 2), (2**62, 1)), "w: its shape or strides are larger"),
         (_tensor(0, (2, 3), (1,)), "strides do not belong"),
         (_tensor(0, (1,) * 65, (1,) * 65), "strides do not belong"),
         (_tensor(0, (6,), (1,), size=600), "w: its storage has 24 of 2,400 bytes"),
@@ -250,7 +256,7 @@ def test_views_are_read_as_their_strides_say(tmp_path):
     ],
 )
 def test_views_outside_their_storage_are_refused(tmp_path, tensor, message):
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises(WeightsError, match=rf"x\.pth: .*{message}"):
         _read_one(tmp_path, tensor)
 
 
