@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -63,17 +63,20 @@ def _verify(path: Path, reference: str | None, *, show_all: bool) -> None:
     state = read_state(path)
     sha256 = file_sha256(path)
     check_file_name(path, sha256)
-    _check_finite(path, state)
     lines = [f"file        {path}", f"sha256      {sha256}"]
     if is_native(state):
         split_native(state)
         lines.append("reference   variables of fashionjax, written by `convert`")
     else:
         names = None if reference is None else [reference]
+        state_of_reference = to_torchvision_names(state)
         try:
-            matches = find_matches(to_torchvision_names(state), names)
+            matches = find_matches(state_of_reference, names)
         except WeightsError as error:
             raise WeightsError(f"{path}: {error}") from None
+        blank = {name for match in matches for name in match.blank}
+        # Tensors that a reference drops were not looked at.
+        _check_finite(path, state_of_reference, blank)
         lines += _describe_matches(matches, sha256)
     sizes = [math.prod(array.shape) for array in state.values()]
     lines += [
@@ -95,8 +98,13 @@ def _describe_matches(matches: Sequence[Match], sha256: str) -> list[str]:
             f"reference   {match.reference}: {type(module).__name__}"
             f", {count:,} parameters"
         )
-        if find_reference(match.reference).classes:
+        if match.options.head:
             lines[-1] += f", {match.options.num_classes} classes"
+        if match.blank:
+            lines.append(
+                f"head        its {len(match.blank)} tensors are not numbers: only the"
+                " encoder is of use"
+            )
     references = [match.reference for match in matches]
     published = find_published(sha256, references)
     files = [p for name in references for p in find_reference(name).published]
@@ -115,11 +123,14 @@ def _describe_matches(matches: Sequence[Match], sha256: str) -> list[str]:
     return lines
 
 
-def _check_finite(path: Path, state: Mapping[str, np.ndarray]) -> None:
+def _check_finite(
+    path: Path, state: Mapping[str, np.ndarray], blank: Collection[str]
+) -> None:
     bad = [
         name
         for name, array in state.items()
-        if jnp.issubdtype(array.dtype, jnp.floating)
+        if name not in blank
+        and jnp.issubdtype(array.dtype, jnp.floating)
         and not np.isfinite(array.astype(np.float64)).all()
     ]
     if bad:

@@ -74,7 +74,7 @@ REFERENCES: Mapping[str, Reference] = {
     "efficientnet_lite0": Reference(
         make=_make,
         rules=encoder_rules(_RULES, _HEAD, dropped="_conv_head|_bn1|_fc"),
-        classes="_fc.weight",
+        classes=("_fc.weight",),
         num_classes=1000,
         normalization=Normalization(mean=(_MEAN, _MEAN, _MEAN), std=(_STD, _STD, _STD)),
         published=(

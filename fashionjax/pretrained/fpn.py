@@ -31,7 +31,7 @@ REFERENCES: Mapping[str, Reference] = {
     "fpn-resnext50": Reference(
         make=_make,
         rules=lambda _: _RULES,
-        classes="conv2.weight",
+        classes=("conv2.weight",),
         num_classes=25,
     )
 }

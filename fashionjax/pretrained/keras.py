@@ -39,7 +39,7 @@ def _vgg(name: str) -> Reference:
     return Reference(
         make=functools.partial(make_classifier, name, head),
         rules=encoder_rules(_VGG_ENCODER, _VGG_HEAD, dropped=r"fc\d|predictions"),
-        classes="predictions.bias",
+        classes=("predictions.bias",),
         num_classes=1000,
         normalization=_CAFFE,
         published=(

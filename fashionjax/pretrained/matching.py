@@ -4,12 +4,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from fashionjax.pretrained.convert import ConversionError, convert_state, knows
 from fashionjax.pretrained.errors import WeightsError
-from fashionjax.pretrained.reference import Options
+from fashionjax.pretrained.reference import Options, Reference
 from fashionjax.pretrained.references import REFERENCES, find_reference
+from fashionjax.pretrained.rules import Rules, find_rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +22,14 @@ class Match:
         reference: Its name.
         options: With what: the head and the auxiliary head where the state has them.
         variables: All of the state that the reference has, in our names and layouts.
+        blank: Names of a head's tensors that have no finite value, without which the
+            state is matched.
     """
 
     reference: str
     options: Options
     variables: dict[str, Any]
+    blank: frozenset[str] = frozenset()
 
 
 def find_matches(
@@ -64,6 +69,41 @@ def find_matches(
     return matches
 
 
+def blank_head(reference: Reference, state: Mapping[str, np.ndarray]) -> frozenset[str]:
+    """The tensors of a classifier's head, if none of them has a finite value.
+
+    Weights of an encoder alone are also published as a classifier whose head was filled
+    with NaN, so that nobody takes it for a trained one.
+
+    Args:
+        reference: The public implementation that the state dict is of.
+        state: Tensors by their published names.
+
+    Returns:
+        Their names; none if any of them is a number, or there is no head.
+    """
+    if not reference.has_head(state):
+        return frozenset()
+    bare = reference.rules(Options(reference.num_classes))
+    whole = reference.rules(Options(reference.num_classes, head=True))
+    head = [
+        name
+        for name, tensor in state.items()
+        if jnp.issubdtype(tensor.dtype, jnp.floating)
+        and not _is_kept(bare, name)
+        and _is_kept(whole, name)
+    ]
+    is_blank = all(
+        state[name].size and not np.isfinite(state[name]).any() for name in head
+    )
+    return frozenset(head if is_blank else ())
+
+
+def _is_kept(rules: Rules, name: str) -> bool:
+    found = find_rule(rules, name.rpartition(".")[0])
+    return found is not None and found[1] is not None
+
+
 def _either(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else "any reference"
 
@@ -72,7 +112,7 @@ def _options(name: str, state: Mapping[str, np.ndarray]) -> list[Options]:
     """What the state may be of the reference, the most complete first."""
     reference = find_reference(name)
     num_classes = reference.num_classes_of(state)
-    head = reference.classes in state
+    head = reference.has_head(state) and not blank_head(reference, state)
     aux, bare = (Options(num_classes, head=head, aux=aux) for aux in (True, False))
     differ = reference.rules(aux) != reference.rules(bare)
     return [aux, bare] if differ else [bare]
@@ -93,5 +133,6 @@ def _match(name: str, state: Mapping[str, np.ndarray]) -> Match:
         except ConversionError as error:
             failures.append(error)
         else:
-            return Match(name, options, variables)
+            blank = blank_head(find_reference(name), state)
+            return Match(name, options, variables, blank)
     raise min(failures, key=lambda error: error.num_problems)

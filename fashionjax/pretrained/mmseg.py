@@ -60,7 +60,7 @@ REFERENCES: Mapping[str, Reference] = {
     "mmseg/ocrnet_hr18": Reference(
         make=_make_ocrnet,
         rules=_ocrnet_rules,
-        classes="decode_head.1.conv_seg.weight",
+        classes=("decode_head.1.conv_seg.weight",),
         num_classes=21,
         published=(
             _file("20k", "20200617_233932-8954cbb7"),

@@ -55,8 +55,8 @@ class Reference:
     Attributes:
         make: From options to our module.
         rules: From options to the rules for the names of its tensors.
-        classes: Name of the tensor whose first axis has a row for each class; empty
-            for encoders that have no head.
+        classes: Names of the tensor whose first axis has a row for each class; a state
+            dict has one of them, or none without its head.
         num_classes: Number of classes of the published weights.
         normalization: Of the images that it takes.
         published: Files with its weights.
@@ -67,17 +67,21 @@ class Reference:
 
     make: Callable[[Options], nn.Module]
     rules: Callable[[Options], Rules]
-    classes: str
+    classes: tuple[str, ...]
     num_classes: int
     normalization: Normalization = IMAGENET
     published: tuple[Published, ...] = ()
     image_size: tuple[int, int] = (64, 64)
     bgr_kernel: str | None = None
 
+    def has_head(self, state: Mapping[str, np.ndarray]) -> bool:
+        """Whether a state dict has the tensor with a row for each class."""
+        return any(name in state for name in self.classes)
+
     def num_classes_of(self, state: Mapping[str, np.ndarray]) -> int:
         """Number of classes of a state dict; that of the published one without head."""
-        tensor = state.get(self.classes)
-        return self.num_classes if tensor is None or not tensor.ndim else len(tensor)
+        tensors = [state[name] for name in self.classes if name in state]
+        return len(tensors[0]) if tensors and tensors[0].ndim else self.num_classes
 
 
 def encoder_rules(

@@ -35,7 +35,7 @@ REFERENCES: Mapping[str, Reference] = {
     f"segnet-{_ENCODER}": Reference(
         make=_make,
         rules=_rules,
-        classes="classifier.weight",
+        classes=("classifier.weight",),
         num_classes=12,
     )
 }

@@ -30,7 +30,7 @@ def _reference(
     return Reference(
         make=make,
         rules=lambda _: rules,
-        classes="segmentation_head.0.weight",
+        classes=("segmentation_head.0.weight",),
         num_classes=1,
     )
 

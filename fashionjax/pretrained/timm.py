@@ -77,7 +77,7 @@ def _hrnet(name: str, *published: Published) -> Reference:
             _HRNET_HEAD,
             dropped=r"(?:incre_modules|downsamp_modules|final_layer)\..*|classifier",
         ),
-        classes="classifier.weight",
+        classes=("classifier.weight",),
         num_classes=1000,
         published=published,
     )

@@ -42,7 +42,7 @@ def _reference(stride: int) -> Reference:
     return Reference(
         make=functools.partial(_make, stride),
         rules=lambda _: rules,
-        classes="score_fr.weight",
+        classes=("score_fr.weight",),
         num_classes=21,
         normalization=_MEAN,
         bgr_kernel="block1_conv1/kernel",

@@ -97,7 +97,7 @@ def resnet(name: str, *published: Published) -> Reference:
     return Reference(
         make=functools.partial(make_classifier, name, LinearHead),
         rules=encoder_rules(RESNET_RULES, (Rule("fc", "linear"),), dropped="fc"),
-        classes="fc.weight",
+        classes=("fc.weight",),
         num_classes=1000,
         published=published,
     )
@@ -110,7 +110,7 @@ def _densenet(name: str, *published: Published) -> Reference:
         rules=encoder_rules(
             DENSENET_RULES, (Rule("classifier", "linear"),), dropped="classifier"
         ),
-        classes="classifier.weight",
+        classes=("classifier.weight",),
         num_classes=1000,
         published=published,
     )
@@ -120,7 +120,7 @@ def _vgg(name: str, *published: Published) -> Reference:
     return Reference(
         make=functools.partial(make_classifier, name, VGGHead),
         rules=encoder_rules(vgg_rules(name), _VGG_HEAD, dropped=r"classifier\.\d"),
-        classes="classifier.6.weight",
+        classes=("classifier.6.weight",),
         num_classes=1000,
         published=published,
     )

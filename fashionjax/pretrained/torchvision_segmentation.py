@@ -51,7 +51,7 @@ def _reference(
     return Reference(
         make=make,
         rules=rules,
-        classes="classifier.4.weight",
+        classes=("classifier.4.weight",),
         num_classes=21,
         published=(published,),
     )

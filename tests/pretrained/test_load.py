@@ -18,6 +18,8 @@ from fashionjax.pretrained.torchvision_segmentation import REFERENCES as SEGMENT
 from tests.pretrained import tiny
 from tests.references.draw import draw_state
 
+FC = ("fc.weight", "fc.bias")
+
 pytestmark = pytest.mark.usefixtures("only_tiny")
 
 
@@ -60,6 +62,17 @@ def test_a_file_without_the_head_fills_the_encoder_too(tmp_path, shapes):
     np.savez(tmp_path / "x.npz", **state)
     weights = load_pretrained(str(tmp_path / "x.npz"), shapes)
     assert set(weights.variables) == _encoder_paths(shapes)
+
+
+def test_a_file_whose_head_is_not_numbers_fills_the_encoder(tmp_path, file, shapes):
+    path = tmp_path / "x.npz"
+    head = {name: np.full_like(tiny.state()[name], np.nan) for name in FC}
+    np.savez(path, **{**tiny.state(), **head})
+    weights = load_pretrained(str(path), shapes)
+    whole = load_pretrained(str(file), shapes).variables
+    assert weights.variables.keys() == whole.keys()
+    for name, array in whole.items():
+        np.testing.assert_array_equal(weights.variables[name], array)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])

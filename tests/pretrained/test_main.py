@@ -12,6 +12,8 @@ from tests.pretrained import tiny
 from tests.pretrained.make_torch_files import FOLDER
 from tests.pretrained.test_read import _save
 
+FC = ("fc.weight", "fc.bias")
+
 pytestmark = pytest.mark.usefixtures("only_tiny")
 
 
@@ -68,15 +70,35 @@ def test_verify_refuses_what_is_wrong(tmp_path, file, capsys):
     assert "wrong.npz: these are not the weights of tiny/resnet18" in error
     assert "bn1.weight: has shape (5,) in our layout" in error
     np.savez(wrong, **{**state, "bn1.weight": np.full(4, np.nan, np.float32)})
-    assert "not finite in bn1.weight" in _failure(capsys, "verify", wrong)
+    assert "bn1.weight: has values that are not finite" in _failure(
+        capsys, "verify", wrong
+    )
     np.savez(wrong, **{**state, "fc.bias": np.full(7, np.inf, np.float16)})
-    assert "not finite in fc.bias" in _failure(capsys, "verify", wrong)
+    assert "fc.bias: has values that are not finite" in _failure(
+        capsys, "verify", wrong
+    )
     assert "unknown reference" in _failure(capsys, "verify", file, "--reference=x/y")
     assert "no such file" in _failure(capsys, "verify", tmp_path / "none.pth")
     truncated = tmp_path / "truncated.npz"
     truncated.write_bytes(file.read_bytes()[:-100])
     assert "truncated.npz: is no .npz file, or" in _failure(capsys, "verify", truncated)
     assert "names 'torch.nn" in _failure(capsys, "verify", FOLDER / "module.pth")
+
+
+def test_verify_says_that_a_head_is_not_numbers(tmp_path, capsys):
+    path = tmp_path / "features.npz"
+    head = {name: np.full_like(tiny.state()[name], np.nan) for name in FC}
+    np.savez(path, **{**tiny.state(), **head})
+    assert main(["verify", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert f"{tiny.NAME}: ResNet, " in text
+    assert "head        its 2 tensors are not numbers" in text
+    assert "classes" not in text
+    # Without the classes' tensor, the rest of a head is nothing that is published.
+    state = {**tiny.state(), **head}
+    del state["fc.weight"]
+    np.savez(path, **state)
+    assert "not finite in fc.bias" in _failure(capsys, "verify", path)
 
 
 def test_convert_writes_variables_that_verify_knows(tmp_path, file, capsys):

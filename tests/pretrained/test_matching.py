@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fashionjax.pretrained import WeightsError
-from fashionjax.pretrained.matching import find_matches
+from fashionjax.pretrained import WeightsError, torchvision
+from fashionjax.pretrained.matching import blank_head, find_matches
 from fashionjax.pretrained.references import REFERENCES
 from tests.pretrained import tiny
 
@@ -25,6 +25,41 @@ def test_an_encoder_without_its_head_is_found():
     (match,) = find_matches(state)
     assert not match.options.head
     assert "stem_conv" in match.variables["params"]
+
+
+NAN_FC = {k: np.full_like(tiny.state()[k], np.nan) for k in ("fc.weight", "fc.bias")}
+
+
+def test_a_head_without_numbers_is_left_out():
+    (match,) = find_matches({**tiny.state(), **NAN_FC})
+    assert not match.options.head
+    assert match.blank == set(NAN_FC)
+    assert "stem_conv" in match.variables["params"]
+    assert not find_matches(tiny.state())[0].blank
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fc.weight": NAN_FC["fc.weight"]},
+        {"fc.bias": NAN_FC["fc.bias"]},
+        {**NAN_FC, "fc.bias": np.asarray([np.nan] * 6 + [1], np.float32)},
+        {**NAN_FC, "bn1.bias": np.full(4, np.nan, np.float32)},
+        {**NAN_FC, "fc.bias": np.zeros(0, np.float32)},
+    ],
+)
+def test_other_tensors_that_are_not_numbers_are_refused(change):
+    with pytest.raises(WeightsError, match="has values that are not finite"):
+        find_matches({**tiny.state(), **change})
+
+
+def test_the_vgg16_whose_convolutions_alone_are_numbers_has_a_blank_head():
+    reference = torchvision.REFERENCES["torchvision/vgg16"]
+    names = {f"classifier.{i}.{kind}" for i in (0, 3, 6) for kind in ("weight", "bias")}
+    nan = np.full(2, np.nan, np.float32)
+    state = {"features.0.weight": np.ones(2), **dict.fromkeys(names, nan)}
+    assert blank_head(reference, state) == names
+    assert not blank_head(reference, {**state, "classifier.3.bias": np.ones(2)})
 
 
 def _without(key):

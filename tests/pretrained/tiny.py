@@ -26,7 +26,7 @@ def reference(sha256="", *, features=4, normalization=NORMALIZATION):
     return Reference(
         make=functools.partial(_make, features),
         rules=encoder_rules(RESNET_RULES, (Rule("fc", "linear"),), dropped="fc"),
-        classes="fc.weight",
+        classes=("fc.weight",),
         num_classes=7,
         normalization=normalization,
         published=(Published("tiny-0123.pth", sha256, LICENCE),),
