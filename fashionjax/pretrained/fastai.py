@@ -70,7 +70,7 @@ def _unet(norm: Norm | None) -> Reference:
     return Reference(
         make=functools.partial(_make, norm),
         rules=_rules,
-        classes="layers.11.0.weight",
+        classes=("layers.11.0.weight", "layers.12.0.weight"),
         num_classes=9,
     )
 
