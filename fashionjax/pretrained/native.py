@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import flax.traverse_util
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fashionjax.augment import Normalization
 from fashionjax.pretrained.errors import WeightsError
@@ -65,18 +66,29 @@ def split_native(
 
     Raises:
         WeightsError: If the file holds anything else, or values that are no finite
-            numbers.
+            numbers as float32.
     """
     rest = dict(state)
     mean, std = rest.pop(_MEAN, None), rest.pop(_STD, None)
+    variables = {}
     for key, array in rest.items():
         if not key.startswith(_COLLECTIONS):
             raise WeightsError(f"{key}: is no variable of ours")
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise WeightsError(f"{key}: has values that are not finite")
-    variables = {key: array.astype(np.float32) for key, array in rest.items()}
+        variables[key] = _finite(key, array, np.float32)
     if mean is None or std is None:
         return variables, None
+    mean, std = _finite(_MEAN, mean, np.float64), _finite(_STD, std, np.float64)
     if mean.shape != (3,) or std.shape != (3,) or not (std > 0).all():
         raise WeightsError("its normalization is none of RGB images")
     return variables, Normalization(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _finite(key: str, array: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    """The array in a floating type, in which each of its values is finite."""
+    if array.dtype.kind != "f":
+        raise WeightsError(f"{key}: is {array.dtype}; floating point is needed")
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype)
+    if not np.isfinite(converted).all():
+        raise WeightsError(f"{key}: has values that are not finite")
+    return converted
