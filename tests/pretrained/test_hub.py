@@ -35,7 +35,7 @@ def test_weights_bring_their_own_normalisation(server, tmp_path):
     file = hub.fetch("timm/resnet34.x", download=server.download, record=record)
     assert file.path.read_bytes() == b"weights"
     assert file.normalization == Normalization((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
-    assert file.licence == "see https://huggingface.co/timm/resnet34.x"
+    assert file.licence is None
     assert {name for _, name in server.asked} == {"model.safetensors", "config.json"}
     server.files["config.json"] = json.dumps({"pretrained_cfg": {"license": "mit"}})
     file = hub.fetch("timm/resnet34.x", download=server.download, record=record)
@@ -71,12 +71,29 @@ def test_the_first_download_is_trusted_and_another_one_is_not(server, tmp_path):
         ('{"pretrained_cfg": {"mean": [1], "std": [1]}}', "not three numbers"),
         ('{"pretrained_cfg": {"mean": 1, "std": [1, 1, 1]}}', "not three numbers"),
         ('{"pretrained_cfg": {"mean": [0, 0, 0], "std": [1, 0, 1]}}', "not above 0"),
+        ('{"pretrained_cfg": {"mean": [NaN, 0, 0], "std": [1, 1, 1]}}', "not finite"),
     ],
 )
 def test_a_wrong_configuration_is_refused(server, tmp_path, config, message):
     server.files["config.json"] = config
     with pytest.raises(WeightsError, match=message):
         hub.fetch("timm/a", download=server.download, record=tmp_path / "r.json")
+
+
+def test_a_file_that_was_downloaded_by_hand_has_its_configuration_beside(tmp_path):
+    path = tmp_path / "model.safetensors"
+    assert hub.normalization_beside(path) is None
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(CONFIG))
+    wanted = Normalization((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+    assert hub.normalization_beside(path) == wanted
+    # Of a folder of all kinds of weights, it is not known whose it is.
+    assert hub.normalization_beside(tmp_path / "resnet34.safetensors") is None
+    config.write_text('{"architectures": ["another library"]}')
+    assert hub.normalization_beside(path) is None
+    config.write_text("{")
+    with pytest.raises(WeightsError, match="no configuration of timm"):
+        hub.normalization_beside(path)
 
 
 def _fake_hub(monkeypatch, function):

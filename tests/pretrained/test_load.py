@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import types
 
 import numpy as np
@@ -11,13 +12,16 @@ from fashionjax.pretrained import WeightsError, convert
 from fashionjax.pretrained.checksums import file_sha256
 from fashionjax.pretrained.convert import expected_shapes
 from fashionjax.pretrained.load import hub, load_pretrained
-from fashionjax.pretrained.native import flatten, save_native
+from fashionjax.pretrained.native import flatten, save_native, split_native
 from fashionjax.pretrained.reference import Options, Published
 from fashionjax.pretrained.references import REFERENCES
 from fashionjax.pretrained.torchvision_segmentation import REFERENCES as SEGMENTATION
 from tests.pretrained import tiny
+from tests.pretrained.test_read import _save
 from tests.references.draw import draw_state
 
+_KERNEL = "params/stem_conv/kernel"
+_MEAN, _STD = "normalization/mean", "normalization/std"
 FC = ("fc.weight", "fc.bias")
 
 pytestmark = pytest.mark.usefixtures("only_tiny")
@@ -92,10 +96,29 @@ def test_our_own_file_fills_the_encoder_and_brings_its_normalisation(tmp_path, s
     assert weights.normalization == tiny.NORMALIZATION
     np.savez(tmp_path / "bare.npz", **variables)
     assert load_pretrained(str(tmp_path / "bare.npz"), shapes).normalization is None
-    variables["params/stem_conv/kernel"][0, 0, 0, 0] = np.nan
-    np.savez(tmp_path / "nan.npz", **variables)
-    with pytest.raises(WeightsError, match="stem_conv/kernel: has values that are not"):
-        load_pretrained(str(tmp_path / "nan.npz"), shapes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({_KERNEL: np.full(3, np.nan)}, "stem_conv/kernel: has values that are not"),
+        ({_KERNEL: np.full(3, 1e300)}, "stem_conv/kernel: has values that are not"),
+        ({_KERNEL: np.ones(3, np.int32)}, "stem_conv/kernel: is int32; floating"),
+        ({_MEAN: np.asarray([0, np.nan, 0])}, "mean: has values that are not finite"),
+        ({_MEAN: np.zeros(3, np.int64)}, "mean: is int64; floating point is needed"),
+        ({_STD: np.asarray([1, np.inf, 1])}, "std: has values that are not finite"),
+        ({_STD: np.asarray([1.0, 0.0, 1.0])}, "its normalization is none"),
+        ({_STD: np.ones(2)}, "its normalization is none"),
+        ({"more": np.ones(2)}, "more: is no variable of ours"),
+    ],
+)
+def test_values_of_our_own_file_that_are_no_numbers_are_refused(change, message):
+    state = {_KERNEL: np.ones(3), _MEAN: np.zeros(3), _STD: np.ones(3)}
+    variables, normalization = split_native(state)
+    assert variables[_KERNEL].dtype == np.float32
+    assert normalization == Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    with pytest.raises(WeightsError, match=message):
+        split_native({**state, **change})
 
 
 def test_an_encoder_of_another_size_is_refused(file):
@@ -154,22 +177,40 @@ def test_a_whole_models_file_fills_all_but_other_class_scores(
 
 @pytest.fixture
 def downloaded(monkeypatch, file):
-    def fetch(repository):
-        return types.SimpleNamespace(
-            path=file,
-            licence=f"that of {repository}",
-            normalization=Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        )
+    found = types.SimpleNamespace(
+        path=file,
+        licence="that of the repository",
+        normalization=Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    )
+    monkeypatch.setattr(hub, "fetch", lambda _: found)
+    return found
 
-    monkeypatch.setattr(hub, "fetch", fetch)
 
-
-@pytest.mark.usefixtures("downloaded")
-def test_a_hub_repository_brings_its_normalisation_and_licence(shapes):
+def test_a_hub_repository_brings_its_normalisation_and_licence(
+    monkeypatch, downloaded, shapes
+):
     weights = load_pretrained("timm/resnet18.tiny", shapes)
     assert weights.reference == tiny.NAME
-    assert weights.licence == "that of timm/resnet18.tiny"
+    assert weights.licence == "that of the repository"
     assert weights.normalization.mean == (0.5, 0.5, 0.5)
+    downloaded.licence = None
+    weights = load_pretrained("timm/resnet18.tiny", shapes)
+    assert weights.licence == "see https://huggingface.co/timm/resnet18.tiny"
+    known = Published("timm/resnet18.tiny", licence="known")
+    first = tiny.reference()
+    published = (*first.published, known)
+    monkeypatch.setitem(
+        REFERENCES, tiny.NAME, dataclasses.replace(first, published=published)
+    )
+    assert load_pretrained("timm/resnet18.tiny", shapes).licence == "known"
+
+
+def test_a_file_of_the_hub_keeps_its_normalisation(tmp_path, shapes):
+    _save(tmp_path / "model.safetensors", tiny.state())
+    config = {"pretrained_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.1]}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    weights = load_pretrained(str(tmp_path / "model.safetensors"), shapes)
+    assert weights.normalization == Normalization((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
+import dataclasses
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from fashionjax.augment import Normalization
 from fashionjax.pretrained import convert, read_state
 from fashionjax.pretrained.__main__ import main
 from fashionjax.pretrained.checksums import content_sha256, file_sha256
-from fashionjax.pretrained.native import flatten
+from fashionjax.pretrained.native import flatten, split_native
+from fashionjax.pretrained.reference import Published
+from fashionjax.pretrained.references import REFERENCES
 from tests.pretrained import tiny
 from tests.pretrained.make_torch_files import FOLDER
 from tests.pretrained.test_read import _save
@@ -119,6 +124,26 @@ def test_convert_writes_variables_that_verify_knows(tmp_path, file, capsys):
     assert "variables of fashionjax" in capsys.readouterr().out
     bad = [*command[:-1], f"--out={tmp_path}/x.bin"]
     assert "ends in .npz" in _failure(capsys, *bad)
+
+
+def test_convert_writes_the_files_own_normalisation(monkeypatch, tmp_path, file):
+    out = tmp_path / "ours.npz"
+    own = Normalization((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+
+    def convert_(path):
+        command = ["convert", str(path), f"--reference={tiny.NAME}", f"--out={out}"]
+        assert main(command) == 0
+        return split_native(read_state(out))[1]
+
+    published = Published("tiny.pth", file_sha256(file)[:8], normalization=own)
+    reference = dataclasses.replace(tiny.reference(), published=(published,))
+    monkeypatch.setitem(REFERENCES, tiny.NAME, reference)
+    assert convert_(file) == own
+    _save(tmp_path / "model.safetensors", tiny.state())
+    assert convert_(tmp_path / "model.safetensors") == tiny.NORMALIZATION
+    config = {"pretrained_cfg": {"mean": own.mean, "std": own.std}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert convert_(tmp_path / "model.safetensors") == own
 
 
 def test_a_hostile_name_does_not_reach_the_terminal(tmp_path, capsys):
