@@ -8,6 +8,7 @@ read: the zip archive, and the sequence of pickles from before torch 1.6.
 """
 
 import dataclasses
+import functools
 import io
 import math
 import pickletools
@@ -52,8 +53,10 @@ class _Storage:
     size: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class _Tensor:
+    """A view; in the oldest files a tensor is made empty, then told what it views."""
+
     storage: _Storage
     offset: int
     shape: tuple[int, ...]
@@ -200,7 +203,8 @@ def _state_of(checkpoint: Any, read: _Read, file_size: int) -> dict[str, np.ndar
     for name, tensor in tensors.items():
         key = tensor.storage.key
         if key not in storages:
-            storages[key] = read(tensor.storage)
+            # An empty tensor need not have a storage.
+            storages[key] = read(tensor.storage) if tensor.storage.size else b""
         try:
             state[name] = _materialise(tensor, storages[key])
         except WeightsError as error:
@@ -284,6 +288,29 @@ def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
     return tensor
 
 
+def _make_parameter(tensor: Any) -> _Tensor:
+    if not isinstance(tensor, _Tensor):
+        raise _MalformedError("a parameter that is no tensor")
+    return tensor
+
+
+def _empty_tensor(dtype: np.dtype) -> _Tensor:
+    return _Tensor(_Storage("", dtype, 0), 0, (0,), (1,))
+
+
+def _set_state(tensor: _Tensor, state: Any) -> None:
+    """Does what torch's `Tensor.__setstate__` does."""
+    if not isinstance(state, tuple) or len(state) not in (3, 4):
+        raise _MalformedError("a tensor's state of an unknown form")
+    if len(state) == 3:
+        return  # whether a parameter is trained, and its hooks
+    view = _rebuild_tensor(*state)
+    if view.storage.dtype != tensor.storage.dtype:
+        raise _MalformedError("a tensor of another type than its storage")
+    tensor.storage, tensor.offset = view.storage, view.offset
+    tensor.shape, tensor.strides = view.shape, view.strides
+
+
 def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
     made: dict[Any, Any] = {}
     for pair in pairs:
@@ -298,26 +325,35 @@ def _size(shape: Any = ()) -> tuple[int, ...]:
     return tuple(shape)
 
 
+_DTYPES: Mapping[str, np.dtype] = {
+    "Double": np.dtype("<f8"),
+    "Float": np.dtype("<f4"),
+    "Half": np.dtype("<f2"),
+    "BFloat16": np.dtype(jnp.bfloat16),
+    "Long": np.dtype("<i8"),
+    "Int": np.dtype("<i4"),
+    "Short": np.dtype("<i2"),
+    "Char": np.dtype("i1"),
+    "Byte": np.dtype("u1"),
+    "Bool": np.dtype("?"),
+}
+
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered_dict,
     "torch.Size": _size,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch.nn.parameter.Parameter": _make_parameter,
+    **{
+        f"torch.{name}Tensor": functools.partial(_empty_tensor, dtype)
+        for name, dtype in _DTYPES.items()
+    },
 }
 
 _GLOBALS: Mapping[str, Callable[..., Any] | _StorageType] = {
     **_FUNCTIONS,
-    "torch.DoubleStorage": _StorageType(np.dtype("<f8")),
-    "torch.FloatStorage": _StorageType(np.dtype("<f4")),
-    "torch.HalfStorage": _StorageType(np.dtype("<f2")),
-    "torch.BFloat16Storage": _StorageType(np.dtype(jnp.bfloat16)),
-    "torch.LongStorage": _StorageType(np.dtype("<i8")),
-    "torch.IntStorage": _StorageType(np.dtype("<i4")),
-    "torch.ShortStorage": _StorageType(np.dtype("<i2")),
-    "torch.CharStorage": _StorageType(np.dtype("i1")),
-    "torch.ByteStorage": _StorageType(np.dtype("u1")),
-    "torch.BoolStorage": _StorageType(np.dtype("?")),
+    **{f"torch.{name}Storage": _StorageType(dtype) for name, dtype in _DTYPES.items()},
     "torch.storage.UntypedStorage": _StorageType(np.dtype("u1")),
 }
 """All that a pickle may name; whatever it is called there, it is a thing of ours."""
@@ -455,8 +491,10 @@ class _Machine:
         self._stack.append(function(*arguments))
 
     def build(self, _: Any) -> None:
-        # Attributes of dictionaries ("_metadata"), which nothing reads.
-        self._stack.pop()
+        state = self._stack.pop()
+        # Else they are attributes of dictionaries ("_metadata"), which nothing reads.
+        if isinstance(self._stack[-1], _Tensor):
+            _set_state(self._stack[-1], state)
 
     def persistent(self, _: Any) -> None:
         # A sixth entry makes it, in torch's old format, a view of another storage.

@@ -170,10 +170,17 @@ class _Pickler(pickle._Pickler):
         if isinstance(obj, _Name):
             module, _, name = obj.text.rpartition(".")
             self.write(f"c{module}\n{name}\n".encode())
+        elif isinstance(obj, _Made) and id(obj) in self.memo:
+            self.write(self.get(self.memo[id(obj)][0]))
         elif isinstance(obj, _Made):
             self.save(_Name(obj.function))
             self.save(obj.arguments)
             self.write(b"R")
+            if obj.state is not None:
+                # As Python's own pickler: what is used twice is what is filled later.
+                self.memoize(obj)
+                self.save(obj.state)
+                self.write(b"b")
         else:
             super().save(obj, save_persistent_id)
 
@@ -184,8 +191,8 @@ class _Name:
 
 
 class _Made:
-    def __init__(self, function, *arguments):
-        self.function, self.arguments = function, arguments
+    def __init__(self, function, *arguments, state=None):
+        self.function, self.arguments, self.state = function, arguments, state
 
 
 class _Stored:
@@ -256,6 +263,54 @@ def test_views_are_read_as_their_strides_say(tmp_path):
     ],
 )
 def test_views_outside_their_storage_are_refused(tmp_path, tensor, message):
+    with pytest.raises(WeightsError, match=rf"x\.pth: .*{message}"):
+        _read_one(tmp_path, tensor)
+
+
+def _storage(kind="Float", size=6):
+    return _Stored("storage", _Name(f"torch.{kind}Storage"), "0", "cpu", size)
+
+
+def _parameter(tensor, state=(True, False, {})):
+    return _Made("torch.nn.parameter.Parameter", tensor, state=state)
+
+
+def _oldest(state, kind="Float"):
+    return _Made(f"torch.{kind}Tensor", state=state)
+
+
+def test_tensors_and_parameters_of_the_oldest_versions_are_read(tmp_path):
+    flat = np.arange(6, dtype=np.float32)
+    filled = _oldest((_storage(), 0, (2, 3), (3, 1)))
+    np.testing.assert_array_equal(_read_one(tmp_path, filled), flat.reshape(2, 3))
+    bare = _Made("torch.nn.parameter.Parameter", _tensor(0, (6,), (1,)))
+    for parameter in (bare, _parameter(_tensor(0, (6,), (1,)))):
+        np.testing.assert_array_equal(_read_one(tmp_path, parameter), flat)
+    long = _oldest((_storage("Long", 2), 1, (1,), (1,)), "Long")
+    data = np.arange(2).tobytes()
+    assert _read_one(tmp_path, long, data).tolist() == [1]
+    assert _read_one(tmp_path, _Made("torch.HalfTensor")).shape == (0,)
+    path = _zip(tmp_path / "tied.pth", _dump({"a": filled, "b": filled}), {"0": SIX})
+    state = read_state(path)
+    np.testing.assert_array_equal(state["a"], state["b"])
+    assert state["b"].shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (_oldest((_storage("Long"), 0, (6,), (1,))), "another type than its storage"),
+        (_oldest((_storage(), 0, (7,), (1,))), "w: its last value is number 6"),
+        (_oldest((1, 0, (6,), (1,))), "a tensor without storage"),
+        (_oldest((_storage(), 0)), "a tensor's state of an unknown form"),
+        (_oldest([_storage(), 0, (6,), (1,)]), "a tensor's state of an unknown form"),
+        (_oldest({}), "a tensor's state of an unknown form"),
+        (_Made("torch.FloatTensor", 10**15), "damaged pickle"),
+        (_parameter({}), "a parameter that is no tensor"),
+        (_parameter(_storage()), "a parameter that is no tensor"),
+    ],
+)
+def test_wrong_tensors_of_the_oldest_versions_are_refused(tmp_path, tensor, message):
     with pytest.raises(WeightsError, match=rf"x\.pth: .*{message}"):
         _read_one(tmp_path, tensor)
 
