@@ -42,6 +42,9 @@ _BIND_ADDRESS = "JAX_COORDINATOR_BIND_ADDRESS"
 _SHUTDOWN_SECONDS = 1800
 """How long processes that are done wait for the rest: process 0 writes the report."""
 
+_COMPILE_SECONDS = 1800
+"""How long a process waits for the slowest to have compiled."""
+
 _FAILURE_KEY = "fashionjax/failure"
 _POLL_MS = 1000
 _GRACE_SECONDS = 1.0
@@ -224,6 +227,18 @@ def check_same_on_all_processes(digest: str, what: str) -> None:
             f"all processes of a run need the same {what}; they differ from process"
             f" {describe(0, member.hosts)} on: {describe_all(others, member.hosts)}"
         )
+
+
+def wait_for_all() -> None:
+    """Waits until every process has come here.
+
+    Before the first run of a program in which processes meet: compiling one takes as
+    long as each machine is busy, and jax's processes wait half a minute for each other.
+    """
+    member = _member
+    if member is not None:
+        folder = f"fashionjax/barrier/{next(member.turns)}"
+        member.client.wait_at_barrier(folder, 1000 * _COMPILE_SECONDS)
 
 
 @contextlib.contextmanager

@@ -220,6 +220,12 @@ for turn in range(2):
             time.sleep(0.5)
             file.write_text("made")
         assert file.read_text() == "made"
+file = Path({str(tmp_path)!r}) / "slow"
+if index == 1:
+    time.sleep(0.5)
+    file.write_text("came")
+distributed.wait_for_all()
+assert file.read_text() == "came"
 import jax
 assert jax.process_count() == 2
 """

@@ -71,9 +71,10 @@ ENTRIES = (
         "fcn:synthetic_full",
     ),
     Entry(
-        "FCN-8s on VGG16",
+        "FCN-8s on VGG16 (16s, 32s: `model.stride`)",
         "Long et al., 2015",
-        "torchfcn/fcn8s-vgg16",
+        "torchfcn/fcn8s-vgg16, torchfcn/fcn16s-vgg16, torchfcn/fcn32s-vgg16 with"
+        " `pad100=True`, at sizes 26 above a multiple of 32",
         "fcn8s:synthetic_full",
     ),
     Entry(
@@ -107,7 +108,11 @@ ENTRIES = (
         "ocrnet:synthetic_full",
     ),
     Entry(
-        "PSPNet", "Zhao et al., 2017", "smp/pspnet-resnet34", "pspnet:synthetic_full"
+        "PSPNet",
+        "Zhao et al., 2017",
+        "smp/pspnet-resnet34 (three stages; the config's four are dilated, as the"
+        " paper's)",
+        "pspnet:synthetic_full",
     ),
     Entry(
         "LinkNet",

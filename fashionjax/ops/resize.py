@@ -90,7 +90,10 @@ def crop_or_pad(
 def resize_nearest(
     x: Shaped[Array, "batch height width channels"], size: tuple[int, ...]
 ) -> Shaped[Array, "batch height_out width_out channels"]:
-    """Resizes as torch's `interpolate(mode="nearest")`: pixel `i * n // N`.
+    """Resizes to the pixels `i * n // N`, as torch's `interpolate(mode="nearest")`.
+
+    Exactly: torch rounds `i * n / N` in float32, which at few pairs of sizes (2 to 82)
+    takes the neighbour of one pixel.
 
     No gather, so that no gradient is a scatter: repetition where that is all, and one
     product with a matrix of zeros and ones for each axis where it is not.

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
+from fashionjax import distributed
 from fashionjax.data import pipeline
 from fashionjax.pretrained.load import NONE
 from fashionjax.train import summary
@@ -164,6 +165,7 @@ def _train_phase(
     print_line(f"Compiling the training step ({phase.name}) …")
     with log.pause(once=True):
         train_step = run.compile_train_step(phase)
+        distributed.wait_for_all()
     for step in range(start_step + 1, phase.end + 1):
         with log.waiting_for_data():
             batch = next(session.batches)

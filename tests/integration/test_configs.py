@@ -89,8 +89,16 @@ def _take_a_step(config):
     return float(metrics["loss"]), moved, compiled.as_text()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dataset", UNET_EXT)
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        pytest.param(
+            dataset,
+            marks=pytest.mark.slow if dataset == "synthetic" else pytest.mark.long,
+        )
+        for dataset in UNET_EXT
+    ],
+)
 def test_config_builds_and_takes_one_step_at_reduced_width(dataset):
     loss, moved, _ = _take_a_step(shrink(load_config("unet_ext", dataset)))
     assert np.isfinite(loss)

@@ -6,7 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from fashionjax.train.sharding import by_example, make_mesh, on_mesh, replicated
 
 
 class Given(nn.Module):
@@ -76,19 +77,23 @@ def convolution_dtypes(model, size=(32, 32)):
 
 def sharded_gradient_ops(model, size=(32, 32)):
     """Names of the HLO operations of a gradient, its batch over eight devices."""
-    mesh = Mesh(np.array(jax.devices()[:8]), ("data",))
-    spread = NamedSharding(mesh, PartitionSpec("data"))
-    whole = NamedSharding(mesh, PartitionSpec())
+    mesh = make_mesh(jax.devices()[:8])
     _, variables = shapes(model, size)
 
     def loss(variables, image):
-        outputs, _ = model.apply(variables, image, train=True, mutable=["batch_stats"])
+        outputs, _ = model.apply(
+            variables,
+            image,
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"dropout": jax.random.key(0)},
+        )
         return jnp.mean(outputs.logits**2)
 
     grad = jax.jit(
-        jax.grad(loss),
-        in_shardings=(whole, spread),
-        out_shardings=whole,
+        on_mesh(jax.grad(loss), mesh),
+        in_shardings=(replicated(mesh), by_example(mesh)),
+        out_shardings=replicated(mesh),
     )
     image = jax.ShapeDtypeStruct((8, *size, 3), jnp.float32)
     text = grad.lower(variables, image).compile().as_text()

@@ -1,4 +1,3 @@
-
 import jax
 import jax.numpy as jnp
 import pytest
@@ -12,7 +11,6 @@ from tests.models.probing import (
     feature_gradients,
     num_params,
     shapes,
-    sharded_gradient_ops,
 )
 from tests.structure import indexed_operations
 
@@ -116,14 +114,6 @@ def test_a_step_scatters_and_gathers_nowhere():
 
     step = jax.value_and_grad(loss)
     assert not indexed_operations(step, variables["params"], image)
-
-
-@pytest.mark.slow
-def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing():
-    model = DynamicUNet(ResNet((1,), features=4), 3, upsampling="nearest")
-    operations = sharded_gradient_ops(model, (9, 17))
-    assert "all-reduce" in operations
-    assert not operations & {"all-gather", "all-to-all", "gather", "scatter"}
 
 
 @pytest.mark.parametrize(

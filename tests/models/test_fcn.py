@@ -10,7 +10,6 @@ from tests.models.probing import (
     feature_gradients,
     num_params,
     shapes,
-    sharded_gradient_ops,
 )
 
 
@@ -61,10 +60,3 @@ def test_convolutions_run_in_bfloat16_where_asked():
     encoder = ResNet((1, 1, 1, 1), features=4, output_stride=8, dtype=jnp.bfloat16)
     model = _tiny(encoder=encoder, dtype=jnp.bfloat16)
     assert convolution_dtypes(model) == {"bf16"}
-
-
-@pytest.mark.slow
-def test_a_sharded_batch_stays_where_it_is():
-    ops = sharded_gradient_ops(FCN(ResNet((1,), features=4), 5, dropout_rate=0.0))
-    assert "all-reduce" in ops
-    assert not ops & {"all-gather", "all-to-all", "collective-permute"}

@@ -16,7 +16,6 @@ from tests.models.probing import (
     feature_gradients,
     num_params,
     shapes,
-    sharded_gradient_ops,
 )
 
 GIVEN = Given(reductions=(2, 4, 8, 16, 32))
@@ -155,10 +154,3 @@ def test_convolutions_run_in_bfloat16_where_asked(make):
     dtype = jnp.bfloat16
     encoder = ResNet((1, 1, 1, 1), features=4, dtype=dtype)
     assert convolution_dtypes(make(encoder=encoder, dtype=dtype)) == {"bf16"}
-
-
-@pytest.mark.slow
-def test_a_sharded_batch_stays_where_it_is():
-    ops = sharded_gradient_ops(_fpn(encoder=ResNet((1, 1, 1), features=4)))
-    assert "all-reduce" in ops
-    assert not ops & {"all-gather", "all-to-all", "collective-permute"}

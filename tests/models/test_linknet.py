@@ -10,7 +10,6 @@ from tests.models.probing import (
     feature_gradients,
     num_params,
     shapes,
-    sharded_gradient_ops,
 )
 
 
@@ -48,11 +47,3 @@ def test_every_convolution_runs_in_bfloat16_where_asked():
     encoder = ResNet((1, 1), features=4, dtype=jnp.bfloat16)
     model = LinkNet(encoder, 5, dtype=jnp.bfloat16)
     assert convolution_dtypes(model) == {"bf16"}
-
-
-@pytest.mark.slow
-def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing():
-    model = LinkNet(ResNet((1, 1), features=4), 3)
-    operations = sharded_gradient_ops(model, (9, 17))
-    assert "all-reduce" in operations
-    assert not operations & {"all-gather", "all-to-all", "gather", "scatter"}

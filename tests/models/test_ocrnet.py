@@ -15,7 +15,6 @@ from tests.models.probing import (
     feature_gradients,
     num_params,
     shapes,
-    sharded_gradient_ops,
 )
 
 
@@ -120,11 +119,3 @@ def test_convolutions_run_in_bfloat16_where_asked():
     encoder = ResNet((1, 1), features=4, dtype=jnp.bfloat16)
     model = _tiny(encoder=encoder, dtype=jnp.bfloat16)
     assert convolution_dtypes(model) == {"bf16"}
-
-
-@pytest.mark.slow
-def test_a_sharded_batch_stays_where_it_is():
-    ops = sharded_gradient_ops(_tiny(encoder=ResNet((1, 1), features=4)))
-    assert "all-reduce" in ops
-    assert not ops & {"all-gather", "all-to-all", "collective-permute"}
-    assert not ops & {"gather", "scatter", "select-and-scatter"}

@@ -14,7 +14,6 @@ from tests.models.probing import (
     convolution_dtypes,
     num_params,
     shapes,
-    sharded_gradient_ops,
 )
 from tests.structure import indexed_operations
 
@@ -124,13 +123,6 @@ def test_gradients_reach_the_first_convolution(step):
 @pytest.mark.slow
 def test_every_convolution_runs_in_bfloat16_where_asked():
     assert convolution_dtypes(tiny(dtype=jnp.bfloat16)) == {"bf16"}
-
-
-@pytest.mark.slow
-def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing():
-    operations = sharded_gradient_ops(tiny(), (9, 17))
-    assert "all-reduce" in operations
-    assert not operations & {"all-gather", "all-to-all", "gather", "scatter"}
 
 
 def test_encoders_that_it_cannot_mirror_are_refused():
