@@ -152,7 +152,7 @@ DTYPES = {
     "float16": jnp.float16,
 }
 
-ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
+ENCODERS: Mapping[str, partial[nn.Module]] = {
     "vgg16": partial(encoders.VGG, (2, 2, 3, 3, 3)),
     "vgg16_bn": partial(encoders.VGG, (2, 2, 3, 3, 3), batch_norm=True),
     "vgg19": partial(encoders.VGG, (2, 2, 4, 4, 4)),
@@ -196,8 +196,34 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 
 
 def build_encoder(name: str, **options: Any) -> nn.Module:
-    """Builds an encoder by its name; options are its attributes."""
-    return _lookup("encoder", ENCODERS, name)(**options)
+    """Builds an encoder.
+
+    Args:
+        name: A key of `ENCODERS`.
+        **options: Its attributes.
+
+    Returns:
+        A linen module.
+
+    Raises:
+        ValueError: If the name is unknown, or the encoder has no such attribute.
+    """
+    encoder = _lookup("encoder", ENCODERS, name)
+    _check_attributes(f"encoder {name}", encoder.func, options)
+    return encoder(**options)
+
+
+def _check_attributes(
+    what: str, module: type[nn.Module], options: Mapping[str, Any]
+) -> None:
+    fields: Any = module
+    known = [field.name for field in dataclasses.fields(fields) if field.init]
+    known = [name for name in known if name not in ("parent", "name")]
+    for name in options:
+        if name not in known:
+            raise ValueError(
+                f"{what} has no attribute {name!r}; allowed are {', '.join(known)}"
+            )
 
 
 def build_model(
@@ -214,7 +240,8 @@ def build_model(
         A linen module.
 
     Raises:
-        ValueError: If a name is unknown.
+        ValueError: If a name is unknown, or the model or its encoder has no such
+            attribute.
     """
     return _lookup("model", MODELS, config.name)(config, num_classes, image_size)
 
@@ -226,7 +253,7 @@ _SHARED_KEYS = ("name", "encoder", "encoder_options", "pretrained", "dtype")
 """What every `config.model` has; its other keys are attributes of the model."""
 
 
-def _plain(model: Callable[..., nn.Module]) -> Builder:
+def _plain(model: type[nn.Module]) -> Builder:
     """Builds a model without an encoder of its own kind."""
 
     def build(
@@ -238,7 +265,7 @@ def _plain(model: Callable[..., nn.Module]) -> Builder:
     return build
 
 
-def _over_encoder(model: Callable[..., nn.Module]) -> Builder:
+def _over_encoder(model: type[nn.Module]) -> Builder:
     """Builds a model over any encoder."""
 
     def build(
@@ -273,7 +300,7 @@ def _encoder(config: ConfigDict) -> nn.Module:
 
 
 def _construct(
-    model: Callable[..., nn.Module],
+    model: type[nn.Module],
     config: ConfigDict,
     *,
     skipped: tuple[str, ...] = (),
@@ -281,6 +308,7 @@ def _construct(
 ) -> nn.Module:
     """Calls a model's class with what is given and the config's own keys."""
     own = _attributes(config, without=(*_SHARED_KEYS, *skipped))
+    _check_attributes(f"model {config.name}", model, own)
     return model(dtype=_lookup("dtype", DTYPES, config.dtype), **given, **own)
 
 

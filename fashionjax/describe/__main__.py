@@ -37,6 +37,11 @@ model at the document's size. This page and its diagrams are written by
 .venv/bin/python -m fashionjax.describe --docs=docs
 ```
 
+Any size of image goes in, logits of its size come out. "Equals" names the reference
+whose outputs the architecture has with its weights. Where a program of yours trains a
+model with grouped layers (ResNeXt, depthwise) on several devices, trace it under
+`jax.set_mesh`, so that each device convolves its own rows (`ops.grouped_conv`).
+
 A diagram's boxes are layers that share a name, read off the trace of the code; the
 finest maps are at the top, and the darker a box, the more of the arithmetic it does.
 

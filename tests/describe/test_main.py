@@ -1,5 +1,7 @@
 import xml.etree.ElementTree
 
+import pytest
+
 from fashionjax.describe import __main__ as command
 from fashionjax.describe.catalogue import ENTRIES
 from tests.integration.conftest import CONFIGS
@@ -27,3 +29,13 @@ def test_a_config_that_is_not_there_is_one_clear_error(capsys):
 def test_every_config_is_in_the_table_of_models():
     listed = {entry.config.split(":")[0] for entry in ENTRIES}
     assert listed == {path.stem for path in CONFIGS.glob("*.py")}
+
+
+@pytest.mark.slow
+def test_the_page_of_models_is_what_the_code_says(tmp_path):
+    command.write_docs(tmp_path)
+    docs = CONFIGS.parent / "docs"
+    written = {p.relative_to(tmp_path) for p in tmp_path.rglob("*.*")}
+    assert len(written) == len(ENTRIES) + 1
+    for name in written:
+        assert (docs / name).read_text() == (tmp_path / name).read_text(), name

@@ -243,6 +243,18 @@ def test_unknown_names_are_refused_with_the_allowed_ones(key, value, message):
         builders.build_experiment(config)
 
 
+def test_attributes_that_the_model_or_its_encoder_lacks_are_refused():
+    config = load_config("deeplabv3")
+    config.model.encoder = "hrnet_w18"
+    message = "encoder hrnet_w18 has no attribute 'output_stride'; allowed are features"
+    with pytest.raises(ValueError, match=message):
+        builders.build_experiment(config)
+    config = load_config("deeplabv3")
+    config.model.name = "fcn"
+    with pytest.raises(ValueError, match="model fcn has no attribute 'features'"):
+        builders.build_experiment(config)
+
+
 def test_an_unknown_dataset_is_refused_with_the_allowed_ones():
     with pytest.raises(ValueError, match="no dataset 'cpp'; allowed are synthetic"):
         load_config("unet_ext", "cpp")
