@@ -246,7 +246,9 @@ def test_unknown_names_are_refused_with_the_allowed_ones(key, value, message):
 def test_attributes_that_the_model_or_its_encoder_lacks_are_refused():
     config = load_config("deeplabv3")
     config.model.encoder = "hrnet_w18"
-    message = "encoder hrnet_w18 has no attribute 'output_stride'; allowed are features"
+    message = (
+        "encoder hrnet_w18 has no attribute 'dilation_style'; allowed are features"
+    )
     with pytest.raises(ValueError, match=message):
         builders.build_experiment(config)
     config = load_config("deeplabv3")
