@@ -253,7 +253,7 @@ def test_attributes_that_the_model_or_its_encoder_lacks_are_refused():
         builders.build_experiment(config)
     config = load_config("deeplabv3")
     config.model.name = "fcn"
-    with pytest.raises(ValueError, match="model fcn has no attribute 'features'"):
+    with pytest.raises(ValueError, match="model fcn has no attribute 'align_corners'"):
         builders.build_experiment(config)
 
 
