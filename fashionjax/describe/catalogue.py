@@ -74,7 +74,7 @@ ENTRIES = (
         "FCN-8s on VGG16 (16s, 32s: `model.stride`)",
         "Long et al., 2015",
         "torchfcn/fcn8s-vgg16, torchfcn/fcn16s-vgg16, torchfcn/fcn32s-vgg16 with"
-        " `pad100=True`, at sizes 26 above a multiple of 32",
+        " `pad100=True`",
         "fcn8s:synthetic_full",
     ),
     Entry(

@@ -31,6 +31,7 @@ class VGG(nn.Module):
             times. 64 in all published models, fewer for small machines.
         batch_norm: Whether a BatchNorm follows each convolution ("vgg16_bn").
         output_stride: Input size divided by that of the deepest map: 32, 16 or 8.
+        ceil_mode: Whether the poolings round odd sizes up, as Caffe's.
         dtype: Type of the computation; parameters are float32.
     """
 
@@ -38,6 +39,7 @@ class VGG(nn.Module):
     features: int = 64
     batch_norm: bool = False
     output_stride: int = 32
+    ceil_mode: bool = False
     dtype: Dtype = jnp.float32
 
     @property
@@ -53,7 +55,8 @@ class VGG(nn.Module):
         """Returns each stage's map before its pooling, then the last one pooled.
 
         For five stages of 64 channels, maps of 64, 128, 256, 512, 512 and 512 channels
-        at strides 1 to 32. Odd sizes are rounded down, as in torch.
+        at strides 1 to 32. Odd sizes are rounded down, as torchvision's, or up in
+        `ceil_mode`.
 
         Raises:
             ValueError: If `output_stride` is not 8, 16 or 32, or the image is smaller.
@@ -67,7 +70,7 @@ class VGG(nn.Module):
                 x = self._conv(x, stage, i, train=train)
             feature_maps.append(x)
             if 2 ** (stage + 1) <= self.output_stride:
-                x = max_pool_2x2(x)
+                x = max_pool_2x2(x, ceil_mode=self.ceil_mode)
         return (*feature_maps, x)
 
     def _conv(

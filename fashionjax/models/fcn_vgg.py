@@ -44,10 +44,9 @@ class SkipFCN(nn.Module):
         num_classes: Number of classes, background included.
         stride: Stride of the finest scores: 32 (FCN-32s), 16 (FCN-16s) or 8 (FCN-8s).
         pad100: Whether to pad the image by 100 pixels on every side and to crop the
-            scores, as the original. Else convolutions keep the size and the image is
-            padded, at the bottom and on the right, to a multiple of 32. As the
-            encoder's poolings round down and the original's up, the padded image also
-            gets to a multiple of 32; what differs is near these two edges.
+            scores, as the original, whose encoder's poolings round up
+            (`VGG.ceil_mode`). Else convolutions keep the size and the image is padded,
+            at the bottom and on the right, to a multiple of 32.
         features: Channels of the two layers that were fully connected.
         dropout_rate: Dropout after each of them.
         dtype: Type of the computation; parameters and logits are float32.
@@ -66,7 +65,8 @@ class SkipFCN(nn.Module):
         """Returns logits at the image's size.
 
         Raises:
-            ValueError: If the stride is none of 8, 16 and 32, or the encoder is no VGG.
+            ValueError: If the stride is none of 8, 16 and 32, the encoder is no VGG, or
+                it rounds down with `pad100`.
         """
         self._check()
         size = image.shape[1:3]
@@ -80,7 +80,9 @@ class SkipFCN(nn.Module):
             x = Upscore(2, dtype=self.dtype, name=f"upscore{stride}")(x)
             x = x if self.pad100 else _crop(x, 1, tuple(n - 2 for n in x.shape[1:3]))
             # The encoder pools the same map: the compiler computes it once.
-            pool = max_pool_2x2(maps[_REDUCTIONS.index(stride) - 1])
+            pool = max_pool_2x2(
+                maps[_REDUCTIONS.index(stride) - 1], ceil_mode=self.encoder.ceil_mode
+            )
             skip = self._score(pool, f"score_pool{stride}")
             offset = _POOL_CROP[stride] if self.pad100 else 0
             x = x + _crop(skip, offset, x.shape[1:3])
@@ -100,10 +102,13 @@ class SkipFCN(nn.Module):
                 f" needs a VGG's: {_REDUCTIONS}"
             )
 
+        if self.pad100 and not self.encoder.ceil_mode:
+            raise ValueError("pad100 needs an encoder with ceil_mode=True")
+
     def _pad(self, image: Image) -> Image:
         # The first convolution adds one row of zeros on every side.
         before = _PADDING - 1 if self.pad100 else 0
-        after = [before + -(n + 2 * before) % 32 for n in image.shape[1:3]]
+        after = [before if self.pad100 else -n % 32 for n in image.shape[1:3]]
         return jnp.pad(image, ((0, 0), (before, after[0]), (before, after[1]), (0, 0)))
 
     def _fully_connected(self, x: Features, *, train: bool) -> Features:

@@ -19,18 +19,22 @@ _NOWHERE = 255
 
 
 def max_pool_2x2(
-    x: Float[Array, "batch height width channels"],
+    x: Float[Array, "batch height width channels"], *, ceil_mode: bool = False
 ) -> Float[Array, "batch height_out width_out channels"]:
-    """Pools windows of 2×2, as torch's `max_pool2d(x, 2)`.
+    """Pools windows of 2×2, as torch's `max_pool2d(x, 2, ceil_mode=ceil_mode)`.
 
     The gradient goes to the first maximum; see `max_pool_with_argmax`.
 
     Args:
         x: Feature maps, NHWC.
+        ceil_mode: Whether the last row and column of an odd map are pooled, alone.
 
     Returns:
-        Maxima, of `height // 2` by `width // 2`.
+        Maxima, of half of the height and width, rounded down, or up in `ceil_mode`.
     """
+    if ceil_mode:
+        odd = [(0, length % 2) for length in x.shape[1:3]]
+        x = jnp.pad(x, ((0, 0), *odd, (0, 0)), constant_values=-jnp.inf)
     return max_pool_with_argmax(x)[0]
 
 

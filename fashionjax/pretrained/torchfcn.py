@@ -22,7 +22,7 @@ _MEAN = Normalization(
 
 
 def _make(stride: int, options: Options) -> SkipFCN:
-    encoder = build_encoder("vgg16")
+    encoder = build_encoder("vgg16", ceil_mode=True)
     return SkipFCN(encoder, options.num_classes, stride=stride, pad100=True)
 
 

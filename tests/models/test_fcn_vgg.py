@@ -16,7 +16,8 @@ from tests.models.probing import convolution_dtypes, num_params, shapes
 
 
 def _tiny(dtype=jnp.float32, **changes):
-    encoder = VGG((1, 1, 1, 1, 1), features=2, dtype=dtype)
+    ceil_mode = changes.get("pad100", False)
+    encoder = VGG((1, 1, 1, 1, 1), features=2, ceil_mode=ceil_mode, dtype=dtype)
     options = {"encoder": encoder, "num_classes": 3, "features": 8, "dtype": dtype}
     return SkipFCN(**options | changes)
 
@@ -194,3 +195,9 @@ def test_other_strides_and_other_encoders_are_refused():
 @pytest.mark.slow
 def test_convolutions_run_in_bfloat16_where_asked():
     assert convolution_dtypes(_tiny(jnp.bfloat16)) == {"bf16"}
+
+
+def test_the_originals_padding_needs_the_originals_rounding():
+    model = SkipFCN(VGG((1, 1, 1, 1, 1), features=2), 3, pad100=True)
+    with pytest.raises(ValueError, match="pad100 needs an encoder with ceil_mode=True"):
+        shapes(model, (32, 32))

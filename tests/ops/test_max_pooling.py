@@ -64,3 +64,15 @@ def test_the_check_for_scatter_and_gather_finds_them():
     found = indexed_operations(jax.grad(step), jnp.ones((2, 4, 4, 1)), jnp.arange(3))
     assert {"stablehlo.select_and_scatter", "stablehlo.scatter"} <= found
     assert "scatter(" in found or "select-and-scatter(" in found
+
+
+@pytest.mark.parametrize("size", [(4, 6), (5, 6), (3, 1)])
+def test_rounding_up_pools_what_lies_over(size):
+    x = np.random.RandomState(0).randn(2, *size, 3).astype(np.float32)
+    pooled = np.asarray(max_pool_2x2(jnp.asarray(x), ceil_mode=True))
+    height, width = (-(-n // 2) for n in size)
+    assert pooled.shape == (2, height, width, 3)
+    for i in range(height):
+        for j in range(width):
+            window = x[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+            np.testing.assert_array_equal(pooled[:, i, j], window.max((1, 2)))
