@@ -284,6 +284,7 @@ def cluster(tmp_path):
 
 
 def _batch(stand_in, cluster, code):
+    """Starts the batch script; its tasks share a pipe: a line must be one write."""
     flags = ["--config=x", PREAMBLE + code]
     script = _dry_run("slurm.sh", flags=flags, PYTHON=stand_in)
     return subprocess.Popen(
@@ -298,7 +299,8 @@ def _batch(stand_in, cluster, code):
 def test_slurm_tells_each_task_who_it_is(stand_in, cluster):
     code = """
 names = ("COORDINATOR", "NUM_PROCESSES", "PROCESS_ID", "HOSTS")
-print(*(os.environ["FASHIONJAX_" + name] for name in names))
+told = " ".join(os.environ["FASHIONJAX_" + name] for name in names)
+os.write(1, told.encode() + b"\\n")
 """
     status, output, errors = _end(_batch(stand_in, cluster, code))
     assert status == 0, errors
@@ -312,7 +314,7 @@ def stop(number, frame):
     time.sleep(0.5)
     sys.exit(75)
 signal.signal(signal.SIGTERM, stop)
-print("ready")
+os.write(1, b"ready\\n")
 time.sleep(300)
 """
     process = _batch(stand_in, cluster, code)
