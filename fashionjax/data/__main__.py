@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fashionjax.data.datasets import ccp
 from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
+from fashionjax.data.quarantine import MAX_BAD_FRACTION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.raw,
             options.data_dir,
             scheme=options.split,
+            max_bad_fraction=options.max_bad,
             overwrite=options.overwrite,
         )
     except (ValueError, OSError) as error:
@@ -55,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
         choices=[config.name for config in ccp.Ccp.BUILDER_CONFIGS],
         default=ccp.HASH_SPLIT,
         help="how photos are divided; default: %(default)s",
+    )
+    command.add_argument(
+        "--max_bad",
+        type=float,
+        metavar="FRACTION",
+        default=MAX_BAD_FRACTION,
+        help="share of the photos, 0..1, that may be left out because they are damaged"
+        " or do not fit their labels; default: %(default)s",
     )
     command.add_argument(
         "--overwrite", action="store_true", help="prepare anew even if it is there"

@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from fashionjax.data.datasets import ccp
+from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 
 DATASETS = (ccp.NAME,)
 """What can be prepared."""
@@ -29,6 +30,7 @@ class Prepared:
         directory: The folder of this dataset, split scheme and version.
         num_examples: Number of examples by split.
         raw: Counts and hash of the raw files it was made from.
+        quarantine: What is wrong with the photos that were left out, by their ids.
         fresh: Whether this call made it, rather than found it.
     """
 
@@ -36,6 +38,7 @@ class Prepared:
     directory: pathlib.Path
     num_examples: dict[str, int]
     raw: dict[str, Any]
+    quarantine: dict[str, str]
     fresh: bool
 
 
@@ -53,6 +56,7 @@ def prepare(
     data_dir: str | os.PathLike[str] | None = None,
     *,
     scheme: str = ccp.HASH_SPLIT,
+    max_bad_fraction: float = MAX_BAD_FRACTION,
     overwrite: bool = False,
 ) -> Prepared:
     """Prepares a dataset, unless it is there already.
@@ -65,14 +69,16 @@ def prepare(
         raw_dir: The dataset's files as published; None downloads them.
         data_dir: Where prepared datasets lie; None for `default_data_dir()`.
         scheme: How photos are divided: `hash_80_10_10` or `s0_90_10`.
+        max_bad_fraction: Share of the photos, 0..1, that may be left out because they
+            cannot be read or do not fit their labels; each is told.
         overwrite: Prepare anew even if it is there.
 
     Returns:
         Where it is and what it holds.
 
     Raises:
-        ValueError: Unknown dataset or scheme; the raw files are missing, damaged, or
-            others than those it was prepared from.
+        ValueError: Unknown dataset or scheme; the raw files are missing, too many of
+            them damaged, or others than those it was prepared from.
     """
     if name not in DATASETS:
         raise ValueError(f"dataset {name!r}; allowed are {', '.join(DATASETS)}")
@@ -90,22 +96,38 @@ def prepare(
             found = directory.is_dir() and not overwrite
             if not found:
                 source = ccp.find_raw(raw or ccp.download(root / "downloads"))
-                _build(root, source, scheme)
+                _build(root, source, scheme, max_bad_fraction)
     if found:
         _check_same_files(directory, raw)
     info = json.loads((directory / "dataset_info.json").read_text())
     counts = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
-    return Prepared(root, directory, counts, _raw_of(directory), not found)
+    metadata = _metadata(directory)
+    # Datasets prepared before there was a quarantine have none.
+    left_out = metadata.get("quarantine", {})
+    if left_out and not found:
+        print(
+            f"Left out {len(left_out)} of {name}, also listed in"
+            f" {directory / 'metadata.json'}:\n{describe(left_out)}",
+            file=sys.stderr,
+        )
+    return Prepared(root, directory, counts, metadata["raw"], left_out, not found)
 
 
-def _build(data_dir: pathlib.Path, raw: pathlib.Path, scheme: str) -> None:
+def _build(
+    data_dir: pathlib.Path, raw: pathlib.Path, scheme: str, max_bad_fraction: float
+) -> None:
     """Runs the builder; only its last step, a rename, makes the result visible."""
     parent = data_dir / ccp.NAME / scheme
     # We hold the lock, so what is incomplete belongs to a process that died.
     for rest in parent.glob("*incomplete*"):
         shutil.rmtree(rest)
     shutil.rmtree(parent / ccp.VERSION, ignore_errors=True)
-    builder = ccp.Ccp(config=scheme, data_dir=data_dir, file_format="array_record")
+    builder = ccp.Ccp(
+        config=scheme,
+        data_dir=data_dir,
+        file_format="array_record",
+        max_bad_fraction=max_bad_fraction,
+    )
     config = tfds.download.DownloadConfig(manual_dir=raw, try_download_gcs=False)
     with _quiet():
         builder.download_and_prepare(download_config=config)
@@ -118,7 +140,7 @@ def _check_same_files(directory: pathlib.Path, raw: pathlib.Path | None) -> None
     if not raw.exists():
         print(f"{raw} is gone; {directory} is used as it is", file=sys.stderr)
         return
-    then, now = _raw_of(directory), ccp.fingerprint(raw)
+    then, now = _metadata(directory)["raw"], ccp.fingerprint(raw)
     if then != now:
         raise ValueError(
             f"{directory} was prepared from other files: {_describe(then)}; {raw} "
@@ -127,8 +149,8 @@ def _check_same_files(directory: pathlib.Path, raw: pathlib.Path | None) -> None
         )
 
 
-def _raw_of(directory: pathlib.Path) -> dict[str, Any]:
-    return json.loads((directory / "metadata.json").read_text())["raw"]
+def _metadata(directory: pathlib.Path) -> dict[str, Any]:
+    return json.loads((directory / "metadata.json").read_text())
 
 
 def _describe(raw: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from fashionjax.data.images import decode_image, encode_label
 from fashionjax.data.label_maps import CCP_59, LabelMap
 from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.progress import progress
+from fashionjax.data.quarantine import MAX_BAD_FRACTION, Quarantine
 
 NAME = "ccp"
 VERSION = "1.0.0"
@@ -190,7 +191,9 @@ class Ccp(tfds.core.GeneratorBasedBuilder):
     """TFDS builder; `download_config.manual_dir` is the raw CCP folder.
 
     Examples keep the photo's JPEG bytes as they are and the raw ids as PNG, in the
-    order of the file names. Needs no TensorFlow.
+    order of the file names. Photos that cannot be read, or do not fit their labels, are
+    left out, `max_bad_fraction` of all at most; the metadata's "quarantine" has their
+    reasons by name. Needs no TensorFlow.
     """
 
     VERSION = tfds.core.Version(VERSION)
@@ -200,6 +203,12 @@ class Ccp(tfds.core.GeneratorBasedBuilder):
         tfds.core.BuilderConfig(name=HASH_SPLIT, description="80/10/10 by file name."),
         tfds.core.BuilderConfig(name=S0_SPLIT, description="90/10 of S0, no test."),
     ]
+
+    def __init__(
+        self, *, max_bad_fraction: float = MAX_BAD_FRACTION, **options: Any
+    ) -> None:
+        self._max_bad_fraction = max_bad_fraction
+        super().__init__(**options)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -230,33 +239,48 @@ class Ccp(tfds.core.GeneratorBasedBuilder):
         ids = _photos(root).keys() & _labels(root).keys()
         if not ids:
             raise ValueError(f"{root}: no photo has a pixel-level label. {LAYOUT}")
+        quarantine = Quarantine(len(ids), self._max_bad_fraction)
+        # Written when all splits are made.
+        metadata["quarantine"] = quarantine.reasons
         splits = split_ids(ids, config.name)
-        return {s: self._generate_examples(root, s, i) for s, i in splits.items()}
+        return {
+            split: self._generate_examples(root, split, members, quarantine)
+            for split, members in splits.items()
+        }
 
     def _generate_examples(
-        self, root: pathlib.Path, split: str, image_ids: list[str]
+        self,
+        root: pathlib.Path,
+        split: str,
+        image_ids: list[str],
+        quarantine: Quarantine,
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         photos, labels = _photos(root), _labels(root)
         title = f"{NAME} {split}"
         for key, image_id in enumerate(progress(image_ids, len(image_ids), title)):
-            data = photos[image_id].read_bytes()
-            label = read_label(labels[image_id])
-            shape = decode_image(data, name=str(photos[image_id])).shape[:2]
-            if label.shape != shape:
-                raise ValueError(
-                    f"{labels[image_id]} is {label.shape}, its photo {shape} (height, "
-                    "width); allowed are equal sizes"
-                )
-            yield (
-                key,
-                {
-                    # TFDS stores a file's bytes as they are; an array it would
-                    # encode with TensorFlow.
-                    "image": io.BytesIO(data),
-                    "label": io.BytesIO(encode_label(label)),
-                    "image_id": image_id,
-                },
-            )
+            try:
+                example = _read_example(photos[image_id], labels[image_id])
+            except ValueError as error:
+                quarantine.add(image_id, error)
+                continue
+            yield key, example | {"image_id": image_id}
+
+
+def _read_example(photo: pathlib.Path, label: pathlib.Path) -> dict[str, Any]:
+    """Reads and checks a photo and its label; both stay encoded.
+
+    Files, because TFDS stores their bytes as they are; arrays it would encode with
+    TensorFlow.
+    """
+    data = photo.read_bytes()
+    ids = read_label(label)
+    shape = decode_image(data, name=str(photo)).shape[:2]
+    if ids.shape != shape:
+        raise ValueError(
+            f"{label} is {ids.shape}, its photo {shape} (height, width); allowed are"
+            " equal sizes"
+        )
+    return {"image": io.BytesIO(data), "label": io.BytesIO(encode_label(ids))}
 
 
 class CcpSource(PreparedSource):
