@@ -7,9 +7,11 @@ python -m fashionjax.main --config=configs/unet_ext.py
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
+import errno
 import hashlib
 import sys
 from collections.abc import Sequence
+from logging import CRITICAL, getLogger
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -111,8 +113,10 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}; flags start with --")
-    # Orbax writes a dozen lines a checkpoint, and warns of opening one to read.
-    logging.set_verbosity(logging.ERROR)
+    # Orbax writes a dozen lines a checkpoint, warns of opening one to read, and tells
+    # what it raises, once from each of its threads.
+    logging.set_verbosity(logging.FATAL)
+    getLogger("asyncio").setLevel(CRITICAL)
     config, workdir = _CONFIG.value, _workdir()
     _join_others(config, workdir)
     if _MODE.value == "predict":
@@ -179,7 +183,18 @@ def _run() -> None:
     except (ValueError, OSError, ArithmeticError) as error:
         if _TRACEBACK.value:
             raise
-        distributed.exit_with_error(str(error))
+        distributed.exit_with_error(_describe(error))
+
+
+def _describe(error: Exception) -> str:
+    """What went wrong, in a line."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        # The system names neither the file nor its folder.
+        return (
+            f"no space left for {_workdir()}: {error.strerror}; make room, and the same"
+            " command goes on from the last checkpoint"
+        )
+    return str(error)
 
 
 if __name__ == "__main__":

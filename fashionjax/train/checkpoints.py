@@ -1,5 +1,7 @@
 """Checkpoints: the last one to go on from, the best one to use."""
 
+import errno
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,10 @@ from fashionjax.train.state import TrainState
 
 HISTORY = "evaluations.json"
 """File beside the checkpoints: step and metrics of each evaluation so far."""
+
+
+_MARGIN = 4 << 20
+"""Bytes for the names, shapes and settings in a checkpoint, amply."""
 
 
 class Checkpoints:
@@ -120,12 +126,16 @@ class Checkpoints:
         Args:
             state: The training state; may be donated right afterwards.
             meta: What JSON can hold.
+
+        Raises:
+            OSError: If the disk is full; what was saved before is whole.
         """
         step = int(state.step)
         self.wait()
         if step in self._manager.all_steps():
             return
         self._prune()
+        self._check_room(state, step)
         # On CPU the writer reads the very buffers that the next step overwrites.
         state = jax.tree.map(jnp.copy, state)
         self._manager.save(
@@ -155,8 +165,17 @@ class Checkpoints:
         return self.selection
 
     def wait(self) -> None:
-        """Returns when all saves are on disk."""
-        self._manager.wait_until_finished()
+        """Returns when all saves are on disk.
+
+        Raises:
+            OSError: If one could not be written.
+        """
+        try:
+            self._manager.wait_until_finished()
+        except ValueError as error:
+            # Behind its reason, tensorstore prints all of its settings.
+            reason = str(error).partition(" [tensorstore_spec=")[0]
+            raise OSError(f"cannot save to {self.directory}: {reason}") from error
 
     def restore(self, step: int, abstract: TrainState) -> TrainState:
         """Reads a whole training state, onto the devices that `abstract` names."""
@@ -182,6 +201,18 @@ class Checkpoints:
             step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
         )
         return restored["meta"]
+
+    def _check_room(self, state: TrainState, step: int) -> None:
+        """Refuses in time: where orbax's threads fail, they print hundreds of lines."""
+        needed = _MARGIN + sum(leaf.nbytes for leaf in jax.tree.leaves(state)) * 5 // 4
+        free = shutil.disk_usage(self.directory).free
+        if free < needed:
+            raise OSError(
+                errno.ENOSPC,
+                f"the checkpoint of step {step} needs {needed / 1e6:.1f} MB, and"
+                f" {free / 1e6:.1f} MB are free",
+                str(self.directory),
+            )
 
     def _select(self, history: list[Scored]) -> Selection:
         return select(history, self._best_metric, min_delta=self._min_delta)

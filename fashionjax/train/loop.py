@@ -30,6 +30,7 @@ from fashionjax.train.run_config import check_same_config
 from fashionjax.train.sharding import put_batch
 from fashionjax.train.state import TrainState, init_state, restart_optimizer
 from fashionjax.train.train_log import TrainLog, print_evaluation
+from fashionjax.train.workdir import check_writable
 from fashionjax.writers import MetricWriter, WriterGroup, open_writers
 
 FINISHED = "finished"
@@ -50,13 +51,15 @@ def train_and_evaluate(
         The evaluation on `test`; None if the run was finished before.
 
     Raises:
-        ValueError: If the configuration is wrong, or not that of the folder.
+        ValueError: If the configuration is wrong, or not that of the folder, or the
+            folder cannot be written.
         NonFiniteError: If loss or gradient is NaN or infinite in more steps in a row
             than `config.max_skipped_steps`.
         StoppedError: If SIGTERM or Ctrl-C asked any process to stop; the next call
             goes on from there.
     """
     workdir = Path(workdir)
+    check_writable(workdir)
     check_same_config(workdir, config, allow_change=allow_config_change)
     run = open_run(config, workdir)
     with StopRequest() as stop, run.open_checkpoints() as checkpoints:

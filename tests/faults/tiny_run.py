@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
@@ -63,7 +64,16 @@ def environment(num_devices=1):
     }
 
 
-def start(workdir, log, *, processes=1, num_devices=1, mode="train", **changes):
+def start(
+    workdir,
+    log,
+    *,
+    processes=1,
+    num_devices=1,
+    mode="train",
+    before=(),
+    **changes,
+):
     """Starts the run; its output goes on at the end of the file `log`.
 
     Args:
@@ -72,6 +82,7 @@ def start(workdir, log, *, processes=1, num_devices=1, mode="train", **changes):
         processes: Above 1: `launch/local.sh` starts so many.
         num_devices: Of each process.
         mode: As main's.
+        before: Words in front of the command.
         **changes: See `flags`.
     """
     command = [sys.executable, "-m", "fashionjax.main"]
@@ -80,7 +91,7 @@ def start(workdir, log, *, processes=1, num_devices=1, mode="train", **changes):
         command = ["bash", "launch/local.sh", *sizes, "--"]
     with pathlib.Path(log).open("ab") as file:
         return subprocess.Popen(
-            [*command, f"--mode={mode}", *flags(workdir, **changes)],
+            [*before, *command, f"--mode={mode}", *flags(workdir, **changes)],
             cwd=ROOT,
             env=environment(num_devices),
             stdout=file,
@@ -92,6 +103,15 @@ def start(workdir, log, *, processes=1, num_devices=1, mode="train", **changes):
 def finish(workdir, log, *, timeout=600, **changes):
     """Runs it to its end; returns the exit status."""
     return start(workdir, log, **changes).wait(timeout)
+
+
+def wait_for(process, condition, seconds=300):
+    """Waits for something that a run is about to do."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended too early"
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def steps_logged(workdir):
