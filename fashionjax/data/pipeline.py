@@ -9,8 +9,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from absl import flags
@@ -23,8 +23,11 @@ from fashionjax.constants import (
     LABEL,
 )
 from fashionjax.data.dataset import Source
+from fashionjax.data.reading_speed import ReadingSpeed
 
 Batch = dict[str, np.ndarray]
+
+T = TypeVar("T")
 
 _PADDING_INDEX = -1
 
@@ -41,6 +44,7 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
     num_workers: int = 0,
     prefetch: int | None = None,
     num_classes: int | None = None,
+    speed: ReadingSpeed | None = None,
 ) -> Iterator[Batch]:
     """Endless shuffled batches; the first is that of `start_step`.
 
@@ -69,6 +73,7 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
             busy machine closing can take 25 s a worker, after which grain kills it.
         prefetch: Batches to hold ready (for each worker); None for one a thread.
         num_classes: If given, labels are checked to lie below it.
+        speed: Measures the reading, if it is done in this process: without workers.
 
     Returns:
         Iterator over dicts of `image` uint8 `[rows, height, width, 3]`, `label` uint8
@@ -79,28 +84,103 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
         ValueError: At once for arguments that do not fit; while iterating (as
             `ExampleError`) for an example that cannot be read or does not fit.
     """
-    _check_processes(source, batch_size, process_index, process_count)
-    if start_step < 0 or num_workers < 0 or not 0 <= seed < 2**32:
-        raise ValueError(
-            f"start_step {start_step}, num_workers {num_workers}, seed {seed}: allowed "
-            "are start_step and num_workers from 0 on, seed in 0..2**32-1"
-        )
+    order = _Order(
+        len(source), batch_size, seed, start_step, process_index, process_count
+    )
+    if num_workers < 0:
+        raise ValueError(f"num_workers {num_workers}; allowed is 0 or more")
+    load: Callable[[np.ndarray], Batch]
     load = _Loader(source, num_classes, _shape_of_first(source, num_classes))
+    if speed is not None and not num_workers:
+        load = speed.measuring(load)
     threads = num_threads or max(1, _usable_cpus() // max(1, num_workers))
 
     def iterator() -> Iterator[Batch]:
         import grain  # imports jax, which reading a label map must not
 
-        # Batches of indices first: loading comes after every choice of rows, so that
-        # a process reads its own rows only.
-        indices = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat()
-        indices = indices.batch(batch_size // process_count, drop_remainder=True)
-        mine = indices[process_index::process_count][start_step:]
         options = grain.ReadOptions(threads, prefetch or threads)
-        batches = mine.map(load).to_iter_dataset(options)
+        batches = order.batches().map(load).to_iter_dataset(options)
         if num_workers:
             batches = _in_workers(batches, num_workers, prefetch or threads)
         return iter(batches)
+
+    return _closing(iterator)
+
+
+def train_indices(
+    num_examples: int,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[Batch]:
+    """The batches of `train_batches` by the numbers of their examples alone.
+
+    Args:
+        num_examples: How many there are.
+        batch_size: As `train_batches`.
+        seed: As `train_batches`.
+        start_step: As `train_batches`.
+        process_index: As `train_batches`.
+        process_count: As `train_batches`.
+
+    Returns:
+        Iterator over dicts of `example_index` int32 `[rows]`.
+
+    Raises:
+        ValueError: At once for arguments that do not fit.
+    """
+    order = _Order(
+        num_examples, batch_size, seed, start_step, process_index, process_count
+    )
+
+    def iterator() -> Iterator[Batch]:
+        import grain  # imports jax, which reading a label map must not
+
+        # One thread, a few batches ahead: shuffling costs 13 us an example.
+        indices = order.batches().map(lambda i: {EXAMPLE_INDEX: i.astype(np.int32)})
+        return iter(indices.to_iter_dataset(grain.ReadOptions(1, 8)))
+
+    return _closing(iterator)
+
+
+def read_examples(
+    source: Source,
+    rows: range,
+    *,
+    num_threads: int | None = None,
+    num_classes: int | None = None,
+) -> Iterator[np.ndarray]:
+    """Examples as they are kept in memory, in order, read by threads.
+
+    Args:
+        source: The examples.
+        rows: Which to read.
+        num_threads: Threads that read; None for the CPUs that this process may use.
+        num_classes: If given, labels are checked to lie below it.
+
+    Returns:
+        Iterator over uint8 `[height, width, 4]`: the image, and the label behind it.
+
+    Raises:
+        ValueError: At once if there are no examples; while iterating (as
+            `ExampleError`) for an example that cannot be read or does not fit.
+    """
+    _check_length(len(source))
+    size = _shape_of_first(source, num_classes)
+    threads = num_threads or _usable_cpus()
+
+    def read(index: int) -> np.ndarray:
+        image, label = _example(source, int(index), num_classes, size)
+        return np.concatenate([image, label[..., None]], axis=-1)
+
+    def iterator() -> Iterator[np.ndarray]:
+        import grain  # imports jax, which reading a label map must not
+
+        indices = grain.MapDataset.range(rows.start, rows.stop)
+        return iter(indices.map(read).to_iter_dataset(grain.ReadOptions(threads, 64)))
 
     return _closing(iterator)
 
@@ -138,7 +218,7 @@ def eval_batches(
     Raises:
         ValueError: As `train_batches`.
     """
-    _check_processes(source, batch_size, process_index, process_count)
+    _check_processes(len(source), batch_size, process_index, process_count)
     load = _Loader(source, num_classes, _shape_of_first(source, num_classes))
     threads = num_threads or _usable_cpus()
     rows = batch_size // process_count
@@ -160,6 +240,40 @@ def eval_batches(
 
 class ExampleError(ValueError):
     """An example cannot be read, or is not what a batch can hold."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Order:
+    """Which examples each training batch holds: all that seed and step determine."""
+
+    num_examples: int
+    batch_size: int
+    seed: int
+    start_step: int
+    process_index: int
+    process_count: int
+
+    def __post_init__(self) -> None:
+        _check_processes(
+            self.num_examples, self.batch_size, self.process_index, self.process_count
+        )
+        if self.start_step < 0 or not 0 <= self.seed < 2**32:
+            raise ValueError(
+                f"start_step {self.start_step}, seed {self.seed}: allowed are"
+                " start_step from 0 on, seed in 0..2**32-1"
+            )
+
+    def batches(self) -> Any:
+        """This process's rows of the batches from `start_step` on, a MapDataset."""
+        import grain  # imports jax, which reading a label map must not
+
+        # Batches of indices first: loading comes after every choice of rows, so that
+        # a process reads its own rows only.
+        indices = grain.MapDataset.range(self.num_examples).seed(self.seed)
+        indices = indices.shuffle().repeat()
+        rows = self.batch_size // self.process_count
+        batches = indices.batch(rows, drop_remainder=True)
+        return batches[self.process_index :: self.process_count][self.start_step :]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,11 +350,15 @@ def _shape_of_first(source: Source, num_classes: int | None) -> tuple[int, ...]:
     return label.shape
 
 
-def _check_processes(
-    source: Source, batch_size: int, process_index: int, process_count: int
-) -> None:
-    if len(source) == 0:
+def _check_length(num_examples: int) -> None:
+    if num_examples == 0:
         raise ValueError("the source has no examples; allowed is one or more")
+
+
+def _check_processes(
+    num_examples: int, batch_size: int, process_index: int, process_count: int
+) -> None:
+    _check_length(num_examples)
     if not 0 <= process_index < process_count:
         raise ValueError(
             f"process_index {process_index}; allowed are 0..{process_count - 1}"
@@ -286,7 +404,7 @@ def _end_with_parent(worker_index: int, worker_count: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _closing(make: Any) -> Iterator[Batch]:
+def _closing(make: Callable[[], Iterator[T]]) -> Iterator[T]:
     """Starts an iterator at the first request and closes it at the end."""
     iterator = make()
     try:

@@ -12,7 +12,14 @@ import time
 import numpy as np
 import pytest
 
-from fashionjax.data.pipeline import ExampleError, eval_batches, train_batches
+from fashionjax.data.pipeline import (
+    ExampleError,
+    eval_batches,
+    read_examples,
+    train_batches,
+    train_indices,
+)
+from fashionjax.data.reading_speed import ReadingSpeed
 
 SIZE = (4, 3)
 
@@ -115,6 +122,37 @@ def test_the_order_of_a_seed_is_this_one():
     ]
 
 
+@pytest.mark.parametrize(("length", "start_step"), [(21, 0), (21, 40), (3, 2)])
+def test_indices_alone_come_in_the_same_order(length, start_step):
+    options = {"batch_size": 8, "seed": 3, "start_step": start_step}
+    options |= {"process_index": 1, "process_count": 2}
+    batches = train_batches(Numbered(length), **options)
+    for indices in itertools.islice(train_indices(length, **options), 9):
+        assert indices.keys() == {"example_index"}
+        found, expected = indices["example_index"], next(batches)["example_index"]
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("rows", [range(21), range(5, 9), range(4, 4)])
+def test_examples_are_read_in_order_with_the_label_behind_the_image(rows):
+    examples = list(read_examples(Numbered(21), rows, num_threads=3))
+    assert len(examples) == len(rows)
+    for example, index in zip(examples, rows, strict=True):
+        assert example.dtype == np.uint8
+        assert example.shape == (*SIZE, 4)
+        assert (example[..., :3] == index).all()
+        assert (example[..., 3] == index % 5).all()
+
+
+def test_reading_in_this_process_is_measured():
+    speed = ReadingSpeed()
+    batches = train_batches(Numbered(21), batch_size=4, seed=0, speed=speed)
+    next(batches)
+    assert speed.take() > 0
+    batches.close()
+
+
 def test_seeds_give_different_orders():
     one, other = (_indices(Numbered(50), 1, seed=s) for s in (0, 1))
     assert (one != other).any()
@@ -207,6 +245,8 @@ def test_an_example_that_does_not_fit_is_named(patch, message):
         next(train_batches(source, batch_size=8, seed=0, num_classes=5))
     with pytest.raises(ExampleError, match=message):
         next(eval_batches(source, batch_size=8, num_classes=5))
+    with pytest.raises(ExampleError, match=rf"example 3 \(image 'id-3'\).*{message}"):
+        list(read_examples(source, range(8), num_classes=5))
 
 
 def test_ignored_pixels_are_no_wrong_ids():
@@ -232,11 +272,19 @@ def test_arguments_are_checked_at_once(options, message):
 
 
 def test_what_only_training_takes_is_checked_at_once():
-    for options in ({"start_step": -1}, {"seed": -1}, {"num_workers": -1}):
-        with pytest.raises(ValueError, match="allowed are start_step"):
-            train_batches(Numbered(8), **({"batch_size": 4, "seed": 0} | options))
+    allowed = "allowed are start_step"
+    for options in ({"start_step": -1}, {"seed": -1}):
+        options = {"batch_size": 4, "seed": 0} | options
+        with pytest.raises(ValueError, match=allowed):
+            train_batches(Numbered(8), **options)
+        with pytest.raises(ValueError, match=allowed):
+            train_indices(8, **options)
+    with pytest.raises(ValueError, match="num_workers -1; allowed is 0 or more"):
+        train_batches(Numbered(8), batch_size=4, seed=0, num_workers=-1)
     with pytest.raises(ValueError, match="no examples"):
         train_batches(Numbered(0), batch_size=4, seed=0)
+    with pytest.raises(ValueError, match="no examples"):
+        read_examples(Numbered(0), range(0))
 
 
 _TRAINER = """
