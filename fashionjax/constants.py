@@ -15,6 +15,10 @@ LABEL = "label"
 EXAMPLE_INDEX = "example_index"
 """Batch key: int32 `[batch]`, position of the example in its split."""
 
+EXAMPLES = "examples"
+"""Batch key: uint8 `[examples, height, width, 4]`, a whole split, the label behind RGB.
+Stands in place of `IMAGE` and `LABEL` where the split lies on the devices."""
+
 EXAMPLE_MASK = "example_mask"
 """Batch key: bool `[batch]`, False for the rows that only fill up a last batch."""
 

@@ -35,6 +35,8 @@ def base() -> ConfigDict:
     # Three numbers each; None for what the pretrained weights say, else ImageNet's.
     config.data.mean = config_dict.placeholder(tuple)
     config.data.std = config_dict.placeholder(tuple)
+    # "stream" reads every batch anew; "resident" keeps the split on the devices.
+    config.data.input = "stream"
     config.data.num_threads = 16
     config.data.num_workers = 0
 

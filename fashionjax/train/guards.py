@@ -1,14 +1,13 @@
 """Guards of a run: values that are not finite, and programs compiled again."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 from PIL import Image
 
-from fashionjax.constants import EXAMPLE_INDEX, IMAGE, LABEL
+from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.dataset import Source
 from fashionjax.train.step import Health
 
@@ -36,14 +35,14 @@ class HealthWatch:
         self._workdir = workdir
         self._source = source
         self._max_skipped = max_skipped
-        self._last: tuple[int, Mapping[str, np.ndarray], Health] | None = None
+        self._last: tuple[int, np.ndarray, Health] | None = None
 
-    def add(self, step: int, batch: Mapping[str, np.ndarray], health: Health) -> bool:
+    def add(self, step: int, example_index: np.ndarray, health: Health) -> bool:
         """Takes the health of a step that has begun, and looks at the step before.
 
         Args:
             step: The step.
-            batch: This process's rows of its batch.
+            example_index: int `[rows]`, this process's examples of its batch.
             health: What the step returned, not waited for.
 
         Returns:
@@ -53,21 +52,21 @@ class HealthWatch:
             NonFiniteError: If too many steps were not finite.
         """
         stop = self.settle()
-        self._last = (step, batch, health)
+        self._last = (step, example_index, health)
         return stop
 
     def settle(self) -> bool:
         """Waits for the last step that was added, and looks at it; as `add`."""
         if self._last is None:
             return False
-        step, batch, health = self._last
+        step, example_index, health = self._last
         self._last = None
         health = jax.device_get(health)
         if not health.harmless:
             folder = self._workdir / "nonfinite" / f"step-{step:08}"
             if jax.process_count() > 1:
                 folder = folder / f"process-{jax.process_index()}"
-            write_batch(folder, step, batch, self._source)
+            write_batch(folder, step, example_index, self._source)
             if health.num_skipped > self._max_skipped:
                 raise NonFiniteError(
                     f"step {step}: loss or gradient is not finite; no parameter has"
@@ -81,23 +80,23 @@ class HealthWatch:
 
 
 def write_batch(
-    folder: Path, step: int, batch: Mapping[str, np.ndarray], source: Source
+    folder: Path, step: int, example_index: np.ndarray, source: Source
 ) -> None:
     """Writes the examples of a batch: `examples.json`, images and labels as PNGs.
 
     Args:
         folder: Where to write; made.
         step: The step that the batch belongs to.
-        batch: `image`, `label` and `example_index` of one process.
+        example_index: int `[rows]`, the examples of one process.
         source: Where they come from.
     """
     folder.mkdir(parents=True, exist_ok=True)
     examples = []
-    for row, index in enumerate(batch[EXAMPLE_INDEX].tolist()):
-        name = f"{row:03}-example-{index}"
-        Image.fromarray(batch[IMAGE][row]).save(folder / f"{name}.png")
-        Image.fromarray(batch[LABEL][row]).save(folder / f"{name}-label.png")
-        image_id = str(source[index].get("image_id", index))
+    for row, index in enumerate(example_index.tolist()):
+        name, example = f"{row:03}-example-{index}", source[index]
+        Image.fromarray(example[IMAGE]).save(folder / f"{name}.png")
+        Image.fromarray(example[LABEL]).save(folder / f"{name}-label.png")
+        image_id = str(example.get("image_id", index))
         examples.append({"row": row, "example_index": index, "image_id": image_id})
     record = {"step": step, "examples": examples}
     (folder / "examples.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -5,7 +5,7 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,21 @@ from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from fashionjax import distributed
+from fashionjax.constants import EXAMPLE_INDEX
 from fashionjax.data import pipeline
 from fashionjax.pretrained.load import NONE
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.evaluation import Evaluation, evaluate, saved_step
 from fashionjax.train.guards import CompilationCount, HealthWatch, NonFiniteError
+from fashionjax.train.input import Feed
 from fashionjax.train.interrupt import StoppedError, StopRequest
+from fashionjax.train.memory import describe_memory, memory_limit
 from fashionjax.train.phases import Phase
 from fashionjax.train.progress import Progress, print_line
 from fashionjax.train.results import write_results
 from fashionjax.train.run import Run, open_run
 from fashionjax.train.run_config import check_same_config
-from fashionjax.train.sharding import put_batch
 from fashionjax.train.state import TrainState, init_state, restart_optimizer
 from fashionjax.train.train_log import TrainLog, print_evaluation
 from fashionjax.train.workdir import check_writable
@@ -94,7 +96,7 @@ class Session:
         stop: Looked at in every step and in every batch of an evaluation.
         log: Where metrics go.
         watch: Looks at the health of every step.
-        batches: This process's rows of the batches that remain.
+        feed: The batches that remain.
         key: Random key of the run; every step makes its own of it.
     """
 
@@ -103,7 +105,7 @@ class Session:
     stop: StopRequest
     log: TrainLog
     watch: HealthWatch
-    batches: Iterator[Mapping[str, np.ndarray]]
+    feed: Feed
     key: PRNGKeyArray
 
 
@@ -130,18 +132,19 @@ def train(
             than `config.max_skipped_steps`.
         StoppedError: If any process was asked to stop; the state is saved.
     """
+    feed = run.input.open(start_step)
     with CompilationCount() as compilations:
         session = Session(
             run=run,
             checkpoints=checkpoints,
             stop=stop,
-            log=_open_log(run, start_step, writers, compilations),
+            log=_open_log(run, start_step, writers, compilations, feed),
             watch=HealthWatch(
                 run.workdir,
                 run.dataset.sources["train"],
                 max_skipped=run.config.max_skipped_steps,
             ),
-            batches=_train_batches(run, start_step),
+            feed=feed,
             key=jax.random.key(run.config.seed + 1),
         )
         if start_step and run.is_evaluated_at(start_step):
@@ -165,16 +168,20 @@ def _train_phase(
 ) -> TrainState:
     """Makes the steps of a phase from `start_step` on, or until the run is over."""
     run, log = session.run, session.log
-    print_line(f"Compiling the training step ({phase.name}) …")
     with log.pause(once=True):
+        session.feed.load()
+        print_line(f"Compiling the training step ({phase.name}) …")
         train_step = run.compile_train_step(phase)
+        print_line(describe_memory(train_step.memory_analysis(), memory_limit()))
         distributed.wait_for_all()
     for step in range(start_step + 1, phase.end + 1):
+        # The step before is running: reading and sending take none of its time.
         with log.waiting_for_data():
-            batch = next(session.batches)
-        device_batch = put_batch(batch, run.mesh, stop=session.stop.requested)
-        state, metrics, health = train_step(state, device_batch, session.key)
-        asked_to_stop = session.watch.add(step, batch, health)
+            rows = next(session.feed)
+        batch = session.feed.put(rows, stop=session.stop.requested)
+        with log.dispatching():
+            state, metrics, health = train_step(state, batch, session.key)
+        asked_to_stop = session.watch.add(step, rows[EXAMPLE_INDEX], health)
         log.step(step, metrics, last=step == phase.end)
         if asked_to_stop or run.is_saved_at(step) or run.is_evaluated_at(step):
             # Waits: no step is saved before it is known to be finite. The save itself
@@ -278,7 +285,11 @@ def _begin(run: Run) -> TrainState:
 
 
 def _open_log(
-    run: Run, start_step: int, writers: MetricWriter, compilations: CompilationCount
+    run: Run,
+    start_step: int,
+    writers: MetricWriter,
+    compilations: CompilationCount,
+    feed: Feed,
 ) -> TrainLog:
     progress = Progress(
         run.num_steps,
@@ -286,7 +297,13 @@ def _open_log(
         batch_size=run.config.batch_size,
         num_examples=run.steps_per_epoch * run.config.batch_size,
     )
-    return TrainLog(progress, writers, compilations, every=run.config.log_every_steps)
+    return TrainLog(
+        progress,
+        writers,
+        compilations,
+        every=run.config.log_every_steps,
+        host_metrics=feed.metrics,
+    )
 
 
 def _open_writers(run: Run, start_step: int) -> WriterGroup:
@@ -315,24 +332,6 @@ def _is_finished(run: Run, checkpoints: Checkpoints) -> bool:
 def _mark_finished(run: Run, checkpoints: Checkpoints) -> None:
     """Notes that everything of the latest checkpoint has been written."""
     (run.workdir / FINISHED).write_text(f"{checkpoints.latest_step}\n")
-
-
-def _train_batches(run: Run, start_step: int) -> Iterator[dict[str, np.ndarray]]:
-    """This process's share of the batches of the steps that remain."""
-    data = run.config.data
-    return iter(
-        pipeline.train_batches(
-            run.dataset.sources["train"],
-            batch_size=run.config.batch_size,
-            seed=run.config.seed,
-            start_step=start_step,
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
-            num_threads=data.num_threads,
-            num_workers=data.num_workers,
-            num_classes=run.experiment.label_map.num_classes,
-        )
-    )
 
 
 def _evaluate(

@@ -54,6 +54,8 @@ class Rates:
 
     Attributes:
         images_per_second: Training speed, pauses left out; NaN before any step.
+        device_images_per_second: Speed of the devices alone, from the last step that
+            was waited for; NaN if none was.
         data_wait: Share of that time spent waiting for data, in [0, 1]; NaN before
             any step.
         seconds_left: Estimate for the rest of the run, with pauses such as
@@ -61,6 +63,7 @@ class Rates:
     """
 
     images_per_second: float
+    device_images_per_second: float
     data_wait: float
     seconds_left: float
 
@@ -68,6 +71,7 @@ class Rates:
         """Returns what belongs into the training metrics."""
         return {
             "images_per_second": self.images_per_second,
+            "device_images_per_second": self.device_images_per_second,
             "data_wait": self.data_wait,
         }
 
@@ -127,6 +131,7 @@ class Progress:
     def _begin_window(self) -> None:
         self._window_start = self._clock()
         self._waited = self._paused = self._uncounted = 0.0
+        self._dispatch = self._step_seconds = math.nan
 
     @contextlib.contextmanager
     def waiting_for_data(self) -> Iterator[None]:
@@ -136,6 +141,23 @@ class Progress:
             yield
         finally:
             self._waited += self._clock() - start
+
+    @contextlib.contextmanager
+    def dispatching(self) -> Iterator[None]:
+        """Measures the call of a step, whose work the devices may do afterwards."""
+        start = self._clock()
+        yield
+        self._dispatch = self._clock() - start
+
+    @contextlib.contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Measures the wait for the last step that was called.
+
+        With its call that is the time of the devices, if the step before had ended.
+        """
+        start = self._clock()
+        yield
+        self._step_seconds = self._dispatch + self._clock() - start
 
     @contextlib.contextmanager
     def pause(self, *, once: bool = False) -> Iterator[None]:
@@ -173,14 +195,16 @@ class Progress:
         elapsed = self._clock() - self._window_start
         busy = max(0.0, elapsed - self._paused - self._uncounted)
         window = _Window(step - self._step, busy, self._waited, self._paused)
+        alone = self._step_seconds
         if window.steps > 0:
             self._windows.append(window)
         self._step = step
         self._begin_window()
         if window.steps <= 0 or busy <= 0:
-            return Rates(math.nan, math.nan, self._seconds_left())
+            return Rates(math.nan, math.nan, math.nan, self._seconds_left())
         return Rates(
             images_per_second=window.steps * self._batch_size / busy,
+            device_images_per_second=self._batch_size / alone if alone else math.nan,
             data_wait=min(1.0, window.waited / busy),
             seconds_left=self._seconds_left(),
         )

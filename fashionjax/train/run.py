@@ -18,17 +18,17 @@ from ml_collections import ConfigDict
 
 from fashionjax import builders
 from fashionjax.builders import Experiment
-from fashionjax.constants import EXAMPLE_INDEX, IMAGE, LABEL, STOP
 from fashionjax.data.dataset import Dataset
 from fashionjax.distributed import first_process_first
 from fashionjax.metrics import box_metrics, segmentation_metrics, tag_metrics
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.eval_step import EvalStep, make_eval_step
+from fashionjax.train.input import Input, find_input
 from fashionjax.train.origin import Origin, find_origin
 from fashionjax.train.phases import Phase, make_phases
-from fashionjax.train.sharding import by_example, check_batch_size, make_mesh
+from fashionjax.train.sharding import check_batch_size, make_mesh
 from fashionjax.train.state import Init, TrainState, abstract_state, make_init
-from fashionjax.train.step import TrainStep, make_train_step
+from fashionjax.train.step import make_train_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Run:
         workdir: Folder that the run writes to.
         experiment: Model, objective and preparation of batches.
         dataset: The examples.
+        input: How those of the training split get into the step.
         mesh: All devices.
         phases: What happens when: schedules, and what is frozen.
         optimizer: The optimiser of all phases.
@@ -52,6 +53,7 @@ class Run:
     workdir: Path
     experiment: Experiment
     dataset: Dataset
+    input: Input
     mesh: Mesh
     phases: tuple[Phase, ...]
     optimizer: optax.GradientTransformationExtraArgs
@@ -75,22 +77,7 @@ class Run:
         """Shapes, types and places of the training state."""
         return abstract_state(self.init, self.mesh)
 
-    @property
-    def abstract_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shapes, types and places of a training batch."""
-        rows, size = self.config.batch_size, self.experiment.image_size
-        shapes = {
-            IMAGE: ((rows, *size, 3), np.uint8),
-            LABEL: ((rows, *size), np.uint8),
-            EXAMPLE_INDEX: ((rows,), np.int32),
-            STOP: ((rows,), np.int32),
-        }
-        return {
-            name: jax.ShapeDtypeStruct(shape, dtype, sharding=by_example(self.mesh))
-            for name, (shape, dtype) in shapes.items()
-        }
-
-    def compile_train_step(self, phase: Phase) -> TrainStep:
+    def compile_train_step(self, phase: Phase) -> jax.stages.Compiled:
         """Compiles the update of a phase, for the run's shapes and no others."""
         train_step = make_train_step(
             self.experiment.model,
@@ -105,7 +92,8 @@ class Run:
         key = jax.eval_shape(lambda: jax.random.key(0))
         # jit's result can be lowered; its type does not say so.
         lowered: Any = train_step
-        return lowered.lower(self.abstract_state, self.abstract_batch, key).compile()
+        batch = self.input.abstract_batch
+        return lowered.lower(self.abstract_state, batch, key).compile()
 
     @functools.cached_property
     def eval_step(self) -> EvalStep:
@@ -158,6 +146,7 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
             had.
     """
     mesh = make_mesh()
+    make_input = find_input(config.data.input)
     _check_counts(config)
     parts = config.accumulate_steps
     check_batch_size(config.batch_size, mesh, "config.batch_size", parts=parts)
@@ -176,6 +165,14 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
         workdir=workdir,
         experiment=experiment.normalized(origin.normalization),
         dataset=dataset,
+        input=make_input(
+            dataset=dataset,
+            mesh=mesh,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            num_threads=config.data.num_threads,
+            num_workers=config.data.num_workers,
+        ),
         mesh=mesh,
         phases=make_phases(config, num_steps, steps_per_epoch),
         optimizer=builders.build_optimizer(config.optimizer),

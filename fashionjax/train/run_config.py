@@ -16,6 +16,7 @@ MAY_CHANGE = frozenset(
         "checkpoint_every_steps",
         "data.cache",
         "data.data_dir",
+        "data.input",
         "data.num_threads",
         "data.num_workers",
         "data.raw_dir",

@@ -18,6 +18,7 @@ from fashionjax.losses import Objective
 from fashionjax.train.freezing import trainable
 from fashionjax.train.gradients import Metrics, make_gradients
 from fashionjax.train.phases import Phase
+from fashionjax.train.resident import pick_examples
 from fashionjax.train.sharding import by_example, on_mesh, replicated
 from fashionjax.train.state import TrainState
 
@@ -73,8 +74,9 @@ def make_train_step(
     Returns:
         A jitted function of (state, batch, key) to the new state, scalars ("loss", the
         terms of the objective before weighting, "grad_norm", "learning_rate",
-        "momentum", "skipped" 0 or 1, "loss_scale" of float16) and `Health`. The state
-        is donated: the one passed in must not be used again. Where loss or gradient is
+        "momentum", "skipped" 0 or 1, "loss_scale" of float16) and `Health`. The batch
+        has images and labels, or what `pick_examples` picks them from. The state is
+        donated: the one passed in must not be used again. Where loss or gradient is
         not finite, nothing but `step`, `num_skipped` and the loss scale changes. The
         randomness of a step is a function of the key and `state.step`.
     """
@@ -84,6 +86,7 @@ def make_train_step(
         state: TrainState, batch: Batch, key: PRNGKeyArray
     ) -> tuple[TrainState, Metrics, Health]:
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
+        batch = pick_examples(batch, mesh)
         prepared = prepare(
             batch[IMAGE], batch[LABEL], augment_key, batch[EXAMPLE_INDEX]
         )

@@ -41,13 +41,6 @@ MAIN = "python -m fashionjax.main"
 _PARTS = ("encoder", "tag_branch", "box_branch")
 """Top-level modules that the table of parameters lists on their own."""
 
-_COMPILED_PARTS = {
-    "compiled step: arguments": "argument_size_in_bytes",
-    "compiled step: outputs": "output_size_in_bytes",
-    "compiled step: outputs in place of arguments": "alias_size_in_bytes",
-    "compiled step: temporary": "temp_size_in_bytes",
-}
-
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and `PACKAGES`; `not installed` for a lack."""
@@ -203,7 +196,6 @@ def memory_table(
     batch_stats: Any,
     opt_state: Any,
     batch: Any = None,
-    compiled_memory: Any = None,
 ) -> str:
     """Lists what the training keeps in memory.
 
@@ -212,13 +204,10 @@ def memory_table(
         batch_stats: Running statistics of the normalisation layers.
         opt_state: State of the optimiser.
         batch: One whole batch, all devices together; None leaves the line out.
-        compiled_memory: What `compiled.memory_analysis()` returned for the training
-            step (sizes for one device); None, or fields that a platform does not
-            fill in, are left out.
 
     Returns:
-        Lines of part and bytes; the total is one copy of the trees, without the
-        compiled step, whose arguments they are.
+        Lines of part and bytes; the total is one copy of the trees. What a compiled
+        step needs on each device is told by `memory.describe_memory`.
     """
     trees = {
         "parameters": params,
@@ -229,10 +218,6 @@ def memory_table(
         trees["batch"] = batch
     sizes = {name: tree_size(tree).bytes for name, tree in trees.items()}
     total = sum(sizes.values())
-    for name, field in _COMPILED_PARTS.items():
-        size = getattr(compiled_memory, field, None)
-        if size is not None:
-            sizes[name] = int(size)
     rows = [(name, format_bytes(size)) for name, size in sizes.items()]
     name = "total of state" if batch is None else "total of state and batch"
     rows.append((name, format_bytes(total)))

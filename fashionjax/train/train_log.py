@@ -1,7 +1,7 @@
 """What a training run tells: a progress line, metrics, and programs compiled again."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -9,6 +9,7 @@ import numpy as np
 
 from fashionjax.train.evaluation import Evaluation
 from fashionjax.train.guards import CompilationCount
+from fashionjax.train.memory import peak_memory
 from fashionjax.train.progress import Progress, print_line
 from fashionjax.writers import MetricWriter
 
@@ -29,6 +30,7 @@ class TrainLog:
         compilations: CompilationCount,
         *,
         every: int,
+        host_metrics: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         """Starts at the progress' first step.
 
@@ -37,10 +39,12 @@ class TrainLog:
             writers: Where the metrics go.
             compilations: Counts the programs that are compiled; entered by the caller.
             every: Steps between two lines.
+            host_metrics: Returns what else was measured since its last call.
         """
         self._progress, self._writers = progress, writers
         self._compilations = compilations
         self._every = every
+        self._host_metrics = host_metrics
         self._steps: list[Mapping[str, jax.Array]] = []
         self._last_step = 0
 
@@ -55,10 +59,16 @@ class TrainLog:
         """Measures the time that a step waits for its batch."""
         return self._progress.waiting_for_data()
 
+    def dispatching(self) -> contextlib.AbstractContextManager[None]:
+        """Measures the call of a step, which may or may not wait for its end."""
+        return self._progress.dispatching()
+
     def step(
         self, step: int, metrics: Mapping[str, jax.Array], *, last: bool = False
     ) -> None:
         """Adds a step that has begun; waits for it if it is time for a line.
+
+        The step before has ended: the wait shows how long the devices take.
 
         Args:
             step: The step.
@@ -68,6 +78,8 @@ class TrainLog:
         self._steps.append(metrics)
         self._last_step = step
         if step % self._every == 0 or last:
+            with self._progress.finishing():
+                jax.block_until_ready(metrics)
             self._report(step)
 
     @contextlib.contextmanager
@@ -96,7 +108,10 @@ class TrainLog:
                 f"{again} program(s) compiled again before step {step}: the shape or"
                 " type of something changes between steps, and that costs time"
             )
-        averages |= rates.metrics() | {"compilations": again}
+        averages |= rates.metrics() | {"compilations": again} | self._host_metrics()
+        peak = peak_memory()
+        if peak is not None:
+            averages["peak_memory_bytes"] = peak
         self._writers.write(step, "train", averages, self._progress.epoch(step))
 
     def evaluation(self, result: Evaluation) -> None:

@@ -13,6 +13,9 @@ NOT_LOSS_TERMS = frozenset(
         "skipped",
         "compilations",
         "images_per_second",
+        "device_images_per_second",
+        "host_images_per_second",
+        "peak_memory_bytes",
         "data_wait",
     }
 )

@@ -33,6 +33,21 @@ def test_a_killed_run_ends_as_an_unbroken_one(unbroken, tmp_path, workers, momen
     assert tiny_run.differences(unbroken, broken) == []
 
 
+def test_a_killed_run_on_resident_data_ends_as_an_unbroken_stream(unbroken, tmp_path):
+    kills = break_run(
+        tmp_path / "run",
+        tmp_path / "log",
+        ("epoch",),
+        random.Random(1),
+        data__input="resident",
+    )
+    assert len(kills) == 1
+    text = (tmp_path / "log").read_text()
+    assert text.count("Reading the training split into device memory: 43/43") == 2
+    broken = tiny_run.everything(tmp_path / "run")
+    assert tiny_run.differences(unbroken, broken) == []
+
+
 def test_differences_are_seen(unbroken):
     # What the comparison above rests on.
     changed = dict(unbroken)

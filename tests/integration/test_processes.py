@@ -58,6 +58,12 @@ def test_parameters_agree_under_sgd(folder, two):
 
 
 @pytest.mark.slow
+def test_data_that_lies_on_the_devices_trains_the_same(folder, two):
+    options = SGD | {"processes": 2, "num_devices": 2, "data__input": "resident"}
+    assert tiny_run.differences(two, _run(folder, "resident", **options)) == []
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_the_same_parameters_count_the_same_pixels(folder):
     # 10 images over batches of 8: of the last batch process 1 has nothing but padding.

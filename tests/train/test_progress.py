@@ -116,8 +116,32 @@ def test_a_loss_that_is_not_a_number_is_shown(clock):
 def test_rates_become_training_metrics(clock):
     progress = Progress(10, batch_size=2, clock=clock)
     clock.now += 1
-    expected = {"images_per_second": 2.0, "data_wait": 0.0}
+    with progress.dispatching():
+        clock.now += 0.25
+    with progress.finishing():
+        clock.now += 0.75
+    expected = {
+        "images_per_second": 1.0,
+        "device_images_per_second": 2.0,
+        "data_wait": 0.0,
+    }
     assert progress.measure(1).metrics() == expected
+
+
+def test_the_speed_of_the_devices_leaves_out_what_the_host_does_meanwhile(clock):
+    progress = Progress(10, batch_size=4, clock=clock)
+    for _ in range(3):
+        with progress.waiting_for_data():
+            clock.now += 8
+        with progress.dispatching():
+            clock.now += 0.5
+    with progress.finishing():
+        clock.now += 1.5
+    assert progress.measure(3).device_images_per_second == pytest.approx(2)
+    with progress.dispatching():
+        clock.now += 0.5
+    # Nobody waited for this step.
+    assert math.isnan(progress.measure(4).device_images_per_second)
 
 
 def test_a_batch_of_nothing_is_refused(clock):

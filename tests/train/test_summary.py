@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import types
 
 import jax
 import jax.numpy as jnp
@@ -122,38 +121,19 @@ def test_parameters_are_listed_by_part_of_the_model():
     assert cells["total"] == ["5", "1,995", "7.98 kB"]
 
 
-def test_memory_adds_up_state_and_batch_and_lists_the_compiled_step():
+def test_memory_adds_up_state_and_batch():
     part = {"a": np.zeros(250, np.float32)}
-    compiled = types.SimpleNamespace(
-        temp_size_in_bytes=5_000_000, argument_size_in_bytes=0
-    )
     cells = _cells(
         memory_table(
             params=part,
             batch_stats={},
             opt_state=(part, part),
             batch={"image": np.zeros((1, 10, 10, 3), np.uint8)},
-            compiled_memory=compiled,
         )
     )
     assert cells["optimiser state"] == ["2 kB"]
     assert cells["batch"] == ["300 B"]
-    assert cells["compiled step: temporary"] == ["5 MB"]
-    assert cells["compiled step: arguments"] == ["0 B"]
-    assert "compiled step: outputs" not in cells
     assert cells["total of state and batch"] == ["3.3 kB"]
-
-
-def test_memory_of_a_real_compiled_step_is_read():
-    compiled = jax.jit(lambda x: x @ x).lower(jnp.zeros((8, 8))).compile()
-    table = memory_table(
-        params={},
-        batch_stats={},
-        opt_state=(),
-        batch={},
-        compiled_memory=compiled.memory_analysis(),
-    )
-    assert _cells(table)["compiled step: arguments"] == ["256 B"]
 
 
 @pytest.mark.parametrize(

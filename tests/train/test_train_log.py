@@ -43,15 +43,20 @@ def test_steps_since_the_last_line_are_told_where_a_run_stops():
     assert [(line[0], line[2]["loss"]) for line in writer.lines] == [(2, 2.0), (3, 7.0)]
 
 
-def test_a_line_comes_at_its_time_and_tells_what_compiled_again(capsys):
+def test_a_line_comes_at_its_time_and_tells_what_compiled_again(capsys, monkeypatch):
     writer = _Writer()
     progress = Progress(10, batch_size=4, num_examples=8, emit=lambda _: None)
+    monkeypatch.setattr("fashionjax.train.train_log.peak_memory", lambda: 7_000)
     with CompilationCount() as compilations:
-        log = TrainLog(progress, writer, compilations, every=2)
+        log = TrainLog(
+            progress, writer, compilations, every=2, host_metrics=lambda: {"host": 3.0}
+        )
         with log.pause():
             jax.jit(lambda x: x - 1)(jnp.ones(11))
         log.step(1, {"loss": jnp.float32(1)})
-        log.step(2, {"loss": jnp.float32(3)})
+        with log.dispatching():
+            metrics = {"loss": jnp.float32(3)}
+        log.step(2, metrics)
         assert "compiled again" not in capsys.readouterr().out
         jax.jit(lambda x: x * 3)(jnp.ones(13))
         log.step(3, {"loss": jnp.float32(5)}, last=True)
@@ -60,6 +65,9 @@ def test_a_line_comes_at_its_time_and_tells_what_compiled_again(capsys):
     assert first[:2] == (2, "train")
     assert first[2]["loss"] == 2
     assert first[2]["compilations"] == 0
+    assert first[2]["device_images_per_second"] > 0
+    assert first[2]["peak_memory_bytes"] == 7_000
+    assert first[2]["host"] == 3
     assert first[3] == pytest.approx(1.0)
     assert second[0] == 3
     assert second[2]["compilations"] >= 1
