@@ -406,7 +406,7 @@ def _end_with_parent(worker_index: int, worker_count: int) -> None:
 
 def _closing(make: Callable[[], Iterator[T]]) -> Iterator[T]:
     """Starts an iterator at the first request and closes it at the end."""
-    iterator = make()
+    iterator: Any = make()
     try:
         yield from iterator
     finally:

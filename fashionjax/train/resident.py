@@ -84,15 +84,9 @@ def load_split(
     shape = split_shape(len(source), image_size, mesh)
     shard_shape = sharding.shard_shape(shape)
     check_fits(math.prod(shard_shape), memory_limit())
-    starts = {
-        device: rows.indices(shape[0])[0]
-        for device, (rows, *_) in sharding.addressable_devices_indices_map(
-            shape
-        ).items()
-    }
+    places = sharding.devices_indices_map(shape)
     shares = {
-        device: range(start, max(start, min(start + shard_shape[0], len(source))))
-        for device, start in starts.items()
+        device: range(len(source))[places[device][0]] for device in mesh.local_devices
     }
     examples = _shown(
         itertools.chain.from_iterable(

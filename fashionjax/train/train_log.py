@@ -108,7 +108,8 @@ class TrainLog:
                 f"{again} program(s) compiled again before step {step}: the shape or"
                 " type of something changes between steps, and that costs time"
             )
-        averages |= rates.metrics() | {"compilations": again} | self._host_metrics()
+        averages |= rates.metrics() | {"compilations": again}
+        averages |= self._host_metrics()
         peak = peak_memory()
         if peak is not None:
             averages["peak_memory_bytes"] = peak
