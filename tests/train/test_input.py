@@ -140,13 +140,15 @@ def test_training_either_way_ends_in_the_same_bits(num_devices):
 
 def test_the_split_stays_where_it_is():
     training = Training(num_devices=8)
-    batch = _input("resident", Drawn(800), training.mesh).abstract_batch
-    step = training.step.lower(training.state, batch, jax.random.key(1))
-    text = step.compile().as_text()
+    batch = _input("resident", Drawn(800_000), training.mesh).abstract_batch
+    step = training.step.lower(training.state, batch, jax.random.key(1)).compile()
+    text, memory = step.as_text(), step.memory_analysis()
     gathered = re.findall(r"= \(?(\w+\[[\d,]*\])\S* all-gather(?:-start)?\(", text)
     assert gathered == ["s32[8]"]
     for collective in ("all-to-all", "collective-permute"):
         assert collective not in text
+    share = 100_000 * math.prod(SIZE) * 4
+    assert memory.argument_size_in_bytes > share > 10 * memory.temp_size_in_bytes
     # The rows of a batch travel once; nothing as large as the split does.
     assert re.search(r"= u8\[1,8,8,4\]\S* reduce-scatter\(", text)
     moved = re.findall(
@@ -157,9 +159,11 @@ def test_the_split_stays_where_it_is():
 
 def test_one_device_needs_no_collectives():
     training = Training(num_devices=1)
-    batch = _input("resident", Drawn(21), training.mesh).abstract_batch
-    step = training.step.lower(training.state, batch, jax.random.key(1))
-    text = step.compile().as_text()
+    batch = _input("resident", Drawn(100_000), training.mesh).abstract_batch
+    step = training.step.lower(training.state, batch, jax.random.key(1)).compile()
+    memory = step.memory_analysis()
+    assert memory.argument_size_in_bytes > 10 * memory.temp_size_in_bytes
+    text = step.as_text()
     assert "gather(" in text
     assert not re.search(r" (?:all-\w+|reduce-scatter|collective-\w+)\(", text)
 
