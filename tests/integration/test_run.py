@@ -186,6 +186,13 @@ def test_a_value_that_is_not_finite_stops_before_the_update(small_config, tmp_pa
     assert row["image_id"] == expected["image_id"]
 
 
+def test_an_unknown_way_of_the_data_is_refused(small_config, tmp_path):
+    config = small_config()
+    config.data.input = "ram"
+    with pytest.raises(ValueError, match=r"config\.data\.input='ram'; allowed are"):
+        open_run(config, tmp_path)
+
+
 def test_an_unknown_best_metric_is_refused_before_anything_is_trained(
     small_config, tmp_path
 ):

@@ -29,6 +29,13 @@ def test_length_intervals_and_paths_may_change(tmp_path):
     assert "raw_dir" not in str(error.value)
 
 
+def test_the_way_of_the_data_may_change_and_older_runs_go_on(tmp_path):
+    for old in ({"input": "stream"}, {}):
+        _begin(tmp_path, {"data": {"name": "ccp"} | old})
+        new = ConfigDict({"data": {"name": "ccp", "input": "resident"}})
+        check_same_config(tmp_path, new, allow_change=False)
+
+
 def test_other_keys_are_listed_old_and_new(tmp_path):
     _begin(tmp_path, {"seed": 1, "model": {"name": "a"}, "old": 3})
     new = ConfigDict({"seed": 2, "model": {"name": "a"}, "new": 4})
