@@ -38,6 +38,12 @@ _OUT = flags.DEFINE_string("out", None, "predict: the folder to write to.")
 _CLASSES = flags.DEFINE_list("classes", None, "predict: only these may occur.")
 _ABSENT = flags.DEFINE_list("absent", [], "predict: these cannot occur.")
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error was raised.")
+_DTYPE = flags.DEFINE_enum(
+    "dtype",
+    None,
+    ["float32", "bfloat16", "float16"],
+    "predict: type of the computation; that of the training if not given.",
+)
 _TTA = flags.DEFINE_bool("tta", False, "predict: average with the mirrored photo.")
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "HOST:PORT of process 0, in a run of several processes."
@@ -90,14 +96,15 @@ def _join_others(config: ConfigDict, workdir: Path) -> None:
 
 
 def _predict(workdir: Path) -> int:
-    from fashionjax.predict import ClassPrior, Predictor, find_images, predict_files
+    from fashionjax.predict import ClassPrior, Predictor
+    from fashionjax.predict_files import find_images, predict_files
 
     if not _IMAGES.value or not _OUT.value:
         raise ValueError("--mode=predict needs --images=FILE_DIR_OR_GLOB and --out=DIR")
     files = find_images(_IMAGES.value)
     present = None if _CLASSES.value is None else tuple(_CLASSES.value)
     prior = ClassPrior(present, tuple(_ABSENT.value))
-    predictor = Predictor(workdir, prior=prior, flip=_TTA.value)
+    predictor = Predictor(workdir, prior=prior, flip=_TTA.value, dtype=_DTYPE.value)
     failed = 0
     for number, record in enumerate(
         predict_files(predictor, files, Path(_OUT.value)), start=1

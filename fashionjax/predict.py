@@ -5,9 +5,7 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import dataclasses
-import glob
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,14 @@ from jaxtyping import Array, Bool, Float, UInt8
 from ml_collections import ConfigDict
 from PIL import Image
 
-from fashionjax import builders, visualize
+from fashionjax import builders
 from fashionjax.augment import Normalization, normalize
 from fashionjax.constants import BACKGROUND
-from fashionjax.data.images import decode_image, resize_image
+from fashionjax.data.images import resize_image
+from fashionjax.inference import batch_sizes, fold_batch_norm, plan_batches
 from fashionjax.models.multitask_unet import MultitaskUNet, detach_branches
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.run_config import read_config
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +76,7 @@ class Predictor:
         prior: ClassPrior | None = None,
         flip: bool = False,
         batch_size: int = 16,
+        dtype: str | None = None,
     ) -> None:
         """Loads a run.
 
@@ -86,23 +84,27 @@ class Predictor:
             workdir: Folder of a run with at least one checkpoint.
             prior: Which classes may occur; all if None.
             flip: Whether to average with the prediction on the mirrored photo.
-            batch_size: Photos that go through the model together.
+            batch_size: The most photos that go through the model together. Fewer go
+                in smaller batches, of sizes that are each compiled once.
+            dtype: Type of the computation, such as "bfloat16"; that of the training if
+                None.
 
         Raises:
             FileNotFoundError: If the folder holds no checkpoint.
-            ValueError: If the prior names an unknown class.
+            ValueError: If the prior names an unknown class, or `batch_size` or `dtype`
+                is not allowed.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} must be at least 1")
+        batch_sizes(batch_size)  # Refuses a wrong one before anything is loaded.
         meta, variables, self.step = _load(Path(workdir))
         self.class_names = tuple(meta["class_names"])
         self.palette = tuple(tuple(color) for color in meta["palette"])
         self.image_size = (int(meta["image_size"][0]), int(meta["image_size"][1]))
         self._allowed = (prior or ClassPrior()).allowed(self.class_names)
         self._batch_size = batch_size
-        model = _build(meta)
+        model = _build(meta, dtype)
         if isinstance(model, MultitaskUNet) and model.injection == "none":
             model, variables = detach_branches(model, variables)
+        folded, variables = fold_batch_norm(model, variables, (1, *self.image_size, 3))
         normalization = Normalization(
             **{name: tuple(value) for name, value in meta["normalization"].items()}
         )
@@ -112,15 +114,14 @@ class Predictor:
         ) -> Float[Array, "batch height width num_classes"]:
             def probs(image: jax.Array) -> jax.Array:
                 image = normalize(image, normalization)
-                outputs = model.apply(variables, image, train=False)
-                return jax.nn.softmax(outputs.logits)
+                return jax.nn.softmax(folded.apply(variables, image).logits)
 
             if not flip:
                 return probs(image)
             mirrored = probs(image[:, :, ::-1])[:, :, ::-1]
             return (probs(image) + mirrored) / 2
 
-        self._variables = variables
+        self._variables = jax.device_put(variables, jax.local_devices()[0])
         self._compute_probs = jax.jit(compute_probs)
 
     def __call__(
@@ -152,21 +153,20 @@ class Predictor:
                     f" {list(image.shape)}"
                 )
         labels = []
-        for start in range(0, len(images), self._batch_size):
-            chunk = images[start : start + self._batch_size]
-            for image, probs in zip(chunk, self._probs(chunk), strict=True):
+        for part, batch_size in plan_batches(len(images), self._batch_size):
+            probs_of_part = self._probs(images[part], batch_size)
+            for image, probs in zip(images[part], probs_of_part, strict=True):
                 labels.append(self._at_size(probs, image.shape[:2]))
         return labels
 
     def _probs(
-        self, images: Sequence[np.ndarray] | np.ndarray
+        self, images: Sequence[np.ndarray] | np.ndarray, batch_size: int
     ) -> Float[np.ndarray, "batch height width num_classes"]:
         """Class probabilities at the model's size."""
         small = np.stack([resize_image(image, self.image_size) for image in images])
-        # Whole batches only, so that the model is compiled once.
-        missing = self._batch_size - len(small)
+        missing = batch_size - len(small)
         small = np.pad(small, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        probs = self._compute_probs(self._variables, jnp.asarray(small))
+        probs = self._compute_probs(self._variables, small)
         return np.asarray(probs)[: len(images)]
 
     def _at_size(
@@ -192,10 +192,12 @@ class Predictor:
         return label
 
 
-def _build(meta: dict[str, Any]) -> Any:
-    """The model of a checkpoint."""
+def _build(meta: dict[str, Any], dtype: str | None = None) -> Any:
+    """The model of a checkpoint, of its own type of computation or another."""
+    config = ConfigDict(meta["config"]["model"])
+    config.dtype = dtype or config.dtype
     return builders.build_model(
-        ConfigDict(meta["config"]["model"]),
+        config,
         num_classes=len(meta["class_names"]),
         image_size=tuple(meta["image_size"]),
     )
@@ -226,106 +228,3 @@ def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
         )
         ema = meta["config"]["ema_decay"] > 0
         return meta, checkpoints.restore_variables(step, abstract, ema=ema), step
-
-
-def find_images(spec: str) -> list[Path]:
-    """Lists the photos that a file name, a folder or a pattern means.
-
-    Args:
-        spec: A file, a folder (searched for images, not its subfolders) or a glob
-            pattern.
-
-    Returns:
-        Files, sorted by name.
-
-    Raises:
-        ValueError: If there are none, or two have the same stem, whose results would
-            overwrite each other.
-    """
-    path = Path(spec)
-    if path.is_dir():
-        files = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES]
-    elif path.is_file():
-        files = [path]
-    else:
-        files = [Path(p) for p in glob.glob(spec, recursive=True) if Path(p).is_file()]
-    if not files:
-        raise ValueError(
-            f"no images at {spec!r}: name a file, a folder with"
-            f" {', '.join(IMAGE_SUFFIXES)} or a glob pattern"
-        )
-    files.sort()
-    stems: dict[str, Path] = {}
-    for file in files:
-        if file.stem in stems:
-            raise ValueError(
-                f"{stems[file.stem]} and {file} would both be written to"
-                f" {file.stem}.png; predict them separately"
-            )
-        stems[file.stem] = file
-    return files
-
-
-def predict_files(
-    predictor: Predictor, files: Sequence[Path], out: Path, *, chunk_size: int = 16
-) -> Iterator[dict[str, Any]]:
-    """Labels photos and writes `STEM.png`, `STEM_overlay.jpg`, `predictions.jsonl`.
-
-    Args:
-        predictor: The model.
-        files: Photos.
-        out: Folder to write to; created.
-        chunk_size: Photos decoded at a time.
-
-    Yields:
-        A record for each photo: "file", "classes" and "pixel_shares" by class, or
-        "file" and "error" where it cannot be read.
-
-    Raises:
-        ValueError: If a result would overwrite one of the photos.
-    """
-    photos = {file.resolve() for file in files}
-    for file in files:
-        for result in (f"{file.stem}.png", f"{file.stem}_overlay.jpg"):
-            if (out / result).resolve() in photos:
-                raise ValueError(
-                    f"the result {out / result} would overwrite a photo; choose"
-                    " another folder to write to"
-                )
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "predictions.jsonl").open("w") as records:
-        for start in range(0, len(files), chunk_size):
-            for record in _predict_chunk(
-                predictor, files[start : start + chunk_size], out
-            ):
-                records.write(json.dumps(record) + "\n")
-                records.flush()
-                yield record
-
-
-def _predict_chunk(
-    predictor: Predictor, files: Sequence[Path], out: Path
-) -> list[dict[str, Any]]:
-    records: dict[Path, dict[str, Any]] = {}
-    photos: dict[Path, np.ndarray] = {}
-    for file in files:
-        try:
-            photos[file] = decode_image(file.read_bytes(), name=str(file))
-        except (OSError, ValueError) as error:
-            records[file] = {"file": str(file), "error": str(error)}
-    labels = predictor.label_maps(list(photos.values()))
-    for (file, photo), label in zip(photos.items(), labels, strict=True):
-        visualize.palette_png(out / f"{file.stem}.png", label, predictor.palette)
-        picture = visualize.overlay(photo, label, predictor.palette)
-        Image.fromarray(picture).save(out / f"{file.stem}_overlay.jpg", quality=92)
-        counts = np.bincount(label.ravel(), minlength=len(predictor.class_names))
-        shares = {
-            predictor.class_names[i]: round(float(counts[i] / label.size), 6)
-            for i in np.flatnonzero(counts)
-        }
-        records[file] = {
-            "file": str(file),
-            "classes": [n for n in shares if n != predictor.class_names[BACKGROUND]],
-            "pixel_shares": shares,
-        }
-    return [records[file] for file in files]

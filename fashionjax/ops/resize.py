@@ -84,6 +84,8 @@ def crop_or_pad(
     """
     x = x[:, : size[0], : size[1]]
     below, right = size[0] - x.shape[1], size[1] - x.shape[2]
+    if not below and not right:
+        return x
     return jnp.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
 
 

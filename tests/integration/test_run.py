@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashionjax.predict import ClassPrior, Predictor, find_images, predict_files
+from fashionjax.predict import ClassPrior, Predictor, _build, _load
+from fashionjax.predict_files import find_images, predict_files
 from fashionjax.train import loop
 from fashionjax.train.checkpoints import Checkpoints
-from fashionjax.train.guards import NonFiniteError
+from fashionjax.train.guards import CompilationCount, NonFiniteError
 from fashionjax.train.run import open_run
 from fashionjax.train.selection import Scored
 
@@ -123,12 +124,57 @@ def test_a_prior_keeps_classes_out(finished):
     dress = predictor.class_names.index("dress")
     probs = np.full((4, 4, 9), 0.01, np.float32)
     probs[..., dress], probs[..., 1] = 0.7, 0.2
-    predictor._probs = lambda _: probs[None]
+    predictor._probs = lambda *_: probs[None]
     photo = np.zeros((8, 8, 3), np.uint8)
     assert np.all(predictor(photo) == 1)
     free = Predictor(workdir)
     free._probs = predictor._probs
     assert np.all(free(photo) == dress)
+
+
+def test_predictions_are_those_of_the_model_before_it_was_folded(finished):
+    workdir, _ = finished
+    meta, variables, _ = _load(workdir)
+    rng = np.random.RandomState(0)
+    photos = rng.randint(0, 256, (1, 64, 64, 3)).astype(np.uint8)
+    mean, std = (np.array(meta["normalization"][name]) for name in ("mean", "std"))
+    image = ((photos / 255 - mean) / std).astype(np.float32)
+    model = _build(meta)
+    outputs = jax.jit(lambda x: model.apply(variables, x, train=False))(image)
+    expected = jax.nn.softmax(outputs.logits)
+    probs = Predictor(workdir)._probs(photos, 1)
+    np.testing.assert_allclose(probs, expected, atol=1e-5)
+
+
+def test_no_prediction_depends_on_its_batch_and_each_size_is_compiled_once(finished):
+    workdir, _ = finished
+    predictor = Predictor(workdir, batch_size=4)
+    rng = np.random.RandomState(0)
+    photos = [
+        rng.randint(0, 256, (height, 80, 3)).astype(np.uint8)
+        for height in (90, 64, 30, 64, 120)
+    ]
+    with CompilationCount() as count:
+        together = predictor(photos)
+        assert count.take() == 2
+        alone = [predictor(photo) for photo in photos]
+        assert count.take() == 0
+    differ = sum(np.sum(a != b) for a, b in zip(together, alone, strict=True))
+    assert differ <= 1e-5 * sum(label.size for label in alone)
+    small = np.stack([photo[:30] for photo in photos[:3]])
+    one_by_one = np.concatenate([predictor._probs(small[[i]], 1) for i in range(3)])
+    np.testing.assert_allclose(predictor._probs(small, 4), one_by_one, atol=1e-5)
+
+
+def test_a_type_of_computation_can_be_asked_for(finished):
+    workdir, _ = finished
+    photos = np.random.RandomState(0).randint(0, 256, (1, 64, 64, 3)).astype(np.uint8)
+    exact = Predictor(workdir)._probs(photos, 1)
+    rough = Predictor(workdir, dtype="bfloat16")._probs(photos, 1)
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(rough - exact).max() < 0.05
+    with pytest.raises(ValueError, match="bfloat8"):
+        Predictor(workdir, dtype="bfloat8")
 
 
 def test_results_never_overwrite_photos(finished, tmp_path):
