@@ -18,6 +18,7 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from fashionjax import distributed
+from fashionjax.compilation_cache import use_compilation_cache
 from fashionjax.huge_pages import restart_with_huge_pages
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -43,6 +44,12 @@ _DTYPE = flags.DEFINE_enum(
     None,
     ["float32", "bfloat16", "float16"],
     "predict: type of the computation; that of the training if not given.",
+)
+_COMPILATION_CACHE = flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Folder of compiled programs, or none; one in the user's cache folder if not"
+    " given.",
 )
 _TTA = flags.DEFINE_bool("tta", False, "predict: average with the mirrored photo.")
 _COORDINATOR = flags.DEFINE_string(
@@ -95,6 +102,15 @@ def _join_others(config: ConfigDict, workdir: Path) -> None:
         mute()
 
 
+def _keep_compiled_programs() -> None:
+    """Uses the compilation cache; where that cannot be, the first process says so."""
+    warning = use_compilation_cache(_COMPILATION_CACHE.value)
+    if warning:
+        from fashionjax.train.progress import print_line
+
+        print_line(warning)
+
+
 def _predict(workdir: Path) -> int:
     from fashionjax.predict import ClassPrior, Predictor
     from fashionjax.predict_files import find_images, predict_files
@@ -126,6 +142,7 @@ def main(argv: Sequence[str]) -> int:
     getLogger("asyncio").setLevel(CRITICAL)
     config, workdir = _CONFIG.value, _workdir()
     _join_others(config, workdir)
+    _keep_compiled_programs()
     if _MODE.value == "predict":
         return _predict(workdir)
     from fashionjax.train import loop

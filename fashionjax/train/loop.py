@@ -5,6 +5,7 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from jaxtyping import PRNGKeyArray
 from ml_collections import ConfigDict
 
 from fashionjax import distributed
+from fashionjax.compilation_cache import CacheWatch
 from fashionjax.constants import EXAMPLE_INDEX
 from fashionjax.data import pipeline
 from fashionjax.pretrained.load import NONE
@@ -168,12 +170,7 @@ def _train_phase(
 ) -> TrainState:
     """Makes the steps of a phase from `start_step` on, or until the run is over."""
     run, log = session.run, session.log
-    with log.pause(once=True):
-        session.feed.load()
-        print_line(f"Compiling the training step ({phase.name}) …")
-        train_step = run.compile_train_step(phase)
-        print_line(describe_memory(train_step.memory_analysis(), memory_limit()))
-        distributed.wait_for_all()
+    train_step = _compile(session, phase)
     for step in range(start_step + 1, phase.end + 1):
         # The step before is running: reading and sending take none of its time.
         with log.waiting_for_data():
@@ -196,6 +193,23 @@ def _train_phase(
             if run.is_over(session.checkpoints):
                 break
     return state
+
+
+def _compile(session: Session, phase: Phase) -> jax.stages.Compiled:
+    """Compiles the update of a phase; tells how long that took, and its memory."""
+    step = f"the training step ({phase.name})"
+    with session.log.pause(once=True):
+        session.feed.load()
+        print_line(f"Compiling {step} …")
+        start = time.perf_counter()
+        with CacheWatch() as cache:
+            train_step = session.run.compile_train_step(phase)
+        seconds = time.perf_counter() - start
+        done = f"Read {step} from the cache" if cache.was_read else f"Compiled {step}"
+        print_line(f"{done} in {seconds:.1f} s")
+        print_line(describe_memory(train_step.memory_analysis(), memory_limit()))
+        distributed.wait_for_all()
+    return train_step
 
 
 def _evaluate_and_record(session: Session, state: TrainState, step: int) -> None:
