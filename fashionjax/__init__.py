@@ -15,6 +15,7 @@ __all__ = [
     "builders",
     "data",
     "encoders",
+    "inference",
     "losses",
     "metrics",
     "models",
