@@ -120,7 +120,13 @@ def _predict(workdir: Path) -> int:
     files = find_images(_IMAGES.value)
     present = None if _CLASSES.value is None else tuple(_CLASSES.value)
     prior = ClassPrior(present, tuple(_ABSENT.value))
-    predictor = Predictor(workdir, prior=prior, flip=_TTA.value, dtype=_DTYPE.value)
+    predictor = Predictor(
+        workdir,
+        prior=prior,
+        flip=_TTA.value,
+        dtype=_DTYPE.value,
+        spatial_shards=_CONFIG.value.spatial_shards,
+    )
     failed = 0
     for number, record in enumerate(
         predict_files(predictor, files, Path(_OUT.value)), start=1

@@ -24,6 +24,13 @@ from fashionjax.inference import batch_sizes, fold_batch_norm, plan_batches
 from fashionjax.models.multitask_unet import MultitaskUNet, detach_branches
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.run_config import read_config
+from fashionjax.train.sharding import (
+    by_pixel,
+    check_height,
+    on_mesh,
+    replicated,
+    strip_mesh,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Predictor:
         flip: bool = False,
         batch_size: int = 16,
         dtype: str | None = None,
+        spatial_shards: int = 1,
     ) -> None:
         """Loads a run.
 
@@ -88,13 +96,16 @@ class Predictor:
                 in smaller batches, of sizes that are each compiled once.
             dtype: Type of the computation, such as "bfloat16"; that of the training if
                 None.
+            spatial_shards: Devices that share each photo, for an `image_size` too large
+                for one.
 
         Raises:
             FileNotFoundError: If the folder holds no checkpoint.
-            ValueError: If the prior names an unknown class, or `batch_size` or `dtype`
-                is not allowed.
+            ValueError: If the prior names an unknown class, or `batch_size`, `dtype` or
+                `spatial_shards` is not allowed.
         """
         batch_sizes(batch_size)  # Refuses a wrong one before anything is loaded.
+        mesh = strip_mesh(spatial_shards)
         meta, variables, self.step = _load(Path(workdir))
         self.class_names = tuple(meta["class_names"])
         self.palette = tuple(tuple(color) for color in meta["palette"])
@@ -121,8 +132,12 @@ class Predictor:
             mirrored = probs(image[:, :, ::-1])[:, :, ::-1]
             return (probs(image) + mirrored) / 2
 
-        self._variables = jax.device_put(variables, jax.local_devices()[0])
-        self._compute_probs = jax.jit(compute_probs)
+        check_height(self.image_size[0], spatial_shards)
+        self._variables = jax.device_put(variables, replicated(mesh))
+        self._compute_probs = jax.jit(
+            on_mesh(compute_probs, mesh),
+            in_shardings=(replicated(mesh), by_pixel(mesh)),
+        )
 
     def __call__(
         self, images: np.ndarray | Sequence[np.ndarray]

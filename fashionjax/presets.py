@@ -74,6 +74,8 @@ def base() -> ConfigDict:
 
     config.batch_size = 8
     config.accumulate_steps = 1
+    # Devices that share each photo, for photos too large for one.
+    config.spatial_shards = 1
     config.ema_decay = 0.0
     config.max_skipped_steps = 0
 

@@ -55,8 +55,14 @@ def grouped_conv(x: Maps, kernel: Kernel, geometry: Geometry, groups: int) -> Re
     if axis is None or x.shape[0] % mesh.shape[axis]:
         return conv(x, kernel)
     by_row = PartitionSpec(axis)
+    # By hand along this axis alone: others, such as that of `train.sharding` over the
+    # height of large photos, are the compiler's.
     return jax.shard_map(
-        conv, mesh=mesh, in_specs=(by_row, PartitionSpec()), out_specs=by_row
+        conv,
+        mesh=mesh,
+        in_specs=(by_row, PartitionSpec()),
+        out_specs=by_row,
+        axis_names={axis},
     )(x, kernel)
 
 

@@ -16,7 +16,12 @@ from fashionjax.constants import EXAMPLE_MASK, IMAGE, LABEL, STOP
 from fashionjax.losses import Objective
 from fashionjax.metrics import confusion_matrix
 from fashionjax.ops.boxes import box_iou
-from fashionjax.train.sharding import by_example, on_mesh, replicated
+from fashionjax.train.sharding import (
+    by_example,
+    on_mesh,
+    replicated,
+    spread_pixels,
+)
 from fashionjax.types import Image, Outputs, Targets
 
 Batch: TypeAlias = Mapping[str, jax.Array]
@@ -68,7 +73,8 @@ def make_eval_step(
     """
 
     def eval_step(params: Any, batch_stats: Any, batch: Batch) -> EvalOutputs:
-        image, targets = prepare(batch[IMAGE], batch[LABEL])
+        prepared = prepare(batch[IMAGE], batch[LABEL])
+        image, targets = spread_pixels(*prepared, mesh)
         outputs = _apply(model, params, batch_stats, image)
         pred = jnp.argmax(outputs.logits, axis=-1)
         tag_pred = box_distance = overlap = None

@@ -5,12 +5,12 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from fashionjax.augment import NO_AUGMENTATION, Prepare
@@ -23,6 +23,8 @@ from fashionjax.train.eval_step import predict
 from fashionjax.train.evaluation import Evaluation
 from fashionjax.train.progress import print_line
 from fashionjax.train.run import Run
+from fashionjax.train.sharding import by_pixel, on_mesh, replicated, strip_mesh
+from fashionjax.types import Targets
 
 NUM_AUGMENTED, NUM_VERSIONS = 4, 5
 """Examples of the contact sheet of the augmentation, and versions of each."""
@@ -56,6 +58,7 @@ def write_results(run: Run, variables: Mapping[str, Any], result: Evaluation) ->
             variables,
             run.dataset.sources[result.split],
             run.config.num_panels,
+            spatial_shards=run.config.spatial_shards,
         ),
         commands=_commands(run.config),
         best_metric=run.config.best_metric,
@@ -160,6 +163,8 @@ def make_panels(
     variables: Mapping[str, Any],
     source: Source,
     num_panels: int,
+    *,
+    spatial_shards: int = 1,
 ) -> list[Panel]:
     """Predicts the first examples of a split.
 
@@ -167,7 +172,8 @@ def make_panels(
         experiment: Model and preparation of batches.
         variables: `params` and `batch_stats`.
         source: The examples.
-        num_panels: How many, or all if there are fewer; any number of devices.
+        num_panels: How many, or all if there are fewer; one after another.
+        spatial_shards: Devices that share each.
 
     Returns:
         A panel for each; boxes if the model predicts any.
@@ -175,30 +181,39 @@ def make_panels(
     examples = [source[i] for i in range(min(num_panels, len(source)))]
     if not examples:
         return []
-    image = np.stack([example[IMAGE] for example in examples])
-    label = np.stack([example[LABEL] for example in examples])
-
     # Only one process gets here: it must not compute on a mesh that others share.
-    variables = jax.device_get(dict(variables))
-    normalized, targets = jax.jit(experiment.prepare)(image, label)
-    prediction = jax.jit(partial(predict, experiment.model))(
-        variables["params"], variables.get("batch_stats", {}), normalized
+    mesh = strip_mesh(spatial_shards)
+    variables = jax.device_put(jax.device_get(dict(variables)), replicated(mesh))
+
+    def compute(
+        variables: Mapping[str, Any], image: jax.Array, label: jax.Array
+    ) -> tuple[Targets, Array, Array | None]:
+        normalized, targets = experiment.prepare(image, label)
+        params, batch_stats = variables["params"], variables.get("batch_stats", {})
+        prediction = predict(experiment.model, params, batch_stats, normalized)
+        return targets, jnp.argmax(prediction.probs, axis=-1), prediction.boxes
+
+    pixels = by_pixel(mesh)
+    compiled = jax.jit(
+        on_mesh(compute, mesh), in_shardings=(replicated(mesh), pixels, pixels)
     )
-    pred = np.asarray(jnp.argmax(prediction.probs, axis=-1), np.uint8)
-    boxes, present = np.asarray(targets.boxes), np.asarray(targets.tags)
-    pred_boxes = None if prediction.boxes is None else np.asarray(prediction.boxes)
-    return [
-        Panel(
-            image=image[i],
-            label=label[i],
-            pred=pred[i],
-            image_id=str(example["image_id"]),
-            boxes=None if pred_boxes is None else boxes[i],
-            pred_boxes=None if pred_boxes is None else pred_boxes[i],
-            present=None if pred_boxes is None else present[i],
+
+    def panel(example: Mapping[str, Any]) -> Panel:
+        image, label = example[IMAGE], example[LABEL]
+        targets, pred, boxes = jax.device_get(
+            compiled(variables, image[None], label[None])
         )
-        for i, example in enumerate(examples)
-    ]
+        return Panel(
+            image=image,
+            label=label,
+            pred=pred[0].astype(np.uint8),
+            image_id=str(example["image_id"]),
+            boxes=None if boxes is None else targets.boxes[0],
+            pred_boxes=None if boxes is None else boxes[0],
+            present=None if boxes is None else targets.tags[0],
+        )
+
+    return [panel(example) for example in examples]
 
 
 def _commands(config: ConfigDict) -> dict[str, str]:

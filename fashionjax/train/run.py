@@ -26,7 +26,7 @@ from fashionjax.train.eval_step import EvalStep, make_eval_step
 from fashionjax.train.input import Input, find_input
 from fashionjax.train.origin import Origin, find_origin
 from fashionjax.train.phases import Phase, make_phases
-from fashionjax.train.sharding import check_batch_size, make_mesh
+from fashionjax.train.sharding import check_batch_size, check_height, make_mesh
 from fashionjax.train.state import Init, TrainState, abstract_state, make_init
 from fashionjax.train.step import make_train_step
 
@@ -41,7 +41,7 @@ class Run:
         experiment: Model, objective and preparation of batches.
         dataset: The examples.
         input: How those of the training split get into the step.
-        mesh: All devices.
+        mesh: All devices, by examples and by strips of an example.
         phases: What happens when: schedules, and what is frozen.
         optimizer: The optimiser of all phases.
         origin: What the run begins with.
@@ -145,13 +145,14 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
         ValueError: If the configuration is wrong, or the pretrained weights cannot be
             had.
     """
-    mesh = make_mesh()
+    mesh = make_mesh(spatial_shards=config.spatial_shards)
     make_input = find_input(config.data.input)
     _check_counts(config)
     parts = config.accumulate_steps
     check_batch_size(config.batch_size, mesh, "config.batch_size", parts=parts)
     check_batch_size(config.eval_batch_size, mesh, "config.eval_batch_size")
     experiment = builders.build_experiment(config)
+    check_height(experiment.image_size[0], config.spatial_shards)
     _check_best_metric(config.best_metric, experiment)
     model, image_size = experiment.model, experiment.image_size
     origin = find_origin(config, workdir, model, image_size)

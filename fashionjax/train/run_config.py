@@ -26,6 +26,7 @@ MAY_CHANGE = frozenset(
         "max_skipped_steps",
         "num_epochs",
         "num_panels",
+        "spatial_shards",
         "writers",
     }
 )

@@ -1,5 +1,6 @@
 """The device mesh, and how arrays lie on it."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -9,6 +10,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from fashionjax.constants import STOP
+from fashionjax.types import Image, Targets
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -16,11 +18,36 @@ R = TypeVar("R")
 DATA_AXIS = "data"
 """Mesh axis over which the examples of a batch are spread."""
 
+SPATIAL_AXIS = "spatial"
+"""Mesh axis over which the rows of pixels of an example are spread."""
 
-def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """Lays all devices of all processes, or those given, along the data axis."""
+
+def make_mesh(devices: Sequence[Any] | None = None, *, spatial_shards: int = 1) -> Mesh:
+    """Lays all devices of all processes, or those given, out along the two axes.
+
+    Args:
+        devices: The devices; None for all.
+        spatial_shards: Devices that share one example, each a strip of its height.
+
+    Returns:
+        A mesh of `len(devices) / spatial_shards` by `spatial_shards`.
+
+    Raises:
+        ValueError: If a process's devices are no multiple of `spatial_shards`: the
+            strips of an example are exchanged in every layer, so they stay together.
+    """
     devices = jax.devices() if devices is None else devices
-    return Mesh(np.asarray(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))
+    here = sum(device.process_index == jax.process_index() for device in devices)
+    if spatial_shards < 1 or here % spatial_shards:
+        raise ValueError(
+            f"config.spatial_shards={spatial_shards}; allowed are divisors of {here},"
+            " the number of devices of a process"
+        )
+    return Mesh(
+        np.asarray(devices).reshape(-1, spatial_shards),
+        (DATA_AXIS, SPATIAL_AXIS),
+        axis_types=(AxisType.Auto, AxisType.Auto),
+    )
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -31,6 +58,46 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def by_example(mesh: Mesh) -> NamedSharding:
     """Split along the first axis over the data axis: batches."""
     return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
+
+
+def by_pixel(mesh: Mesh) -> NamedSharding:
+    """Split along examples, and along height in strips: images, labels, logits."""
+    return NamedSharding(mesh, PartitionSpec(DATA_AXIS, SPATIAL_AXIS))
+
+
+def strip_mesh(spatial_shards: int) -> Mesh:
+    """The first devices of this process, for one example at a time in strips."""
+    return make_mesh(
+        jax.local_devices()[: max(1, spatial_shards)], spatial_shards=spatial_shards
+    )
+
+
+def check_height(height: int, spatial_shards: int) -> None:
+    """Refuses strips of unequal height.
+
+    Raises:
+        ValueError: If the height is no multiple of the strips.
+    """
+    if height % spatial_shards:
+        raise ValueError(
+            f"config.spatial_shards={spatial_shards}; allowed are divisors of the image"
+            f" height {height}"
+        )
+
+
+def spread_pixels(image: Image, targets: Targets, mesh: Mesh) -> tuple[Image, Targets]:
+    """Gives every device its strip of the images and labels; to be traced.
+
+    What follows is computed in strips too: the compiler exchanges the rows that a
+    window sees beyond its strip. On a mesh without strips nothing changes.
+    """
+    if mesh.shape[SPATIAL_AXIS] == 1:
+        return image, targets
+    image, label = (
+        jax.lax.with_sharding_constraint(x, by_pixel(mesh))
+        for x in (image, targets.label)
+    )
+    return image, dataclasses.replace(targets, label=label)
 
 
 def on_mesh(function: Callable[P, R], mesh: Mesh) -> Callable[P, R]:

@@ -19,7 +19,12 @@ from fashionjax.train.freezing import trainable
 from fashionjax.train.gradients import Metrics, make_gradients
 from fashionjax.train.phases import Phase
 from fashionjax.train.resident import pick_examples
-from fashionjax.train.sharding import by_example, on_mesh, replicated
+from fashionjax.train.sharding import (
+    by_example,
+    on_mesh,
+    replicated,
+    spread_pixels,
+)
 from fashionjax.train.state import TrainState
 
 Batch: TypeAlias = Mapping[str, jax.Array]
@@ -90,6 +95,7 @@ def make_train_step(
         prepared = prepare(
             batch[IMAGE], batch[LABEL], augment_key, batch[EXAMPLE_INDEX]
         )
+        prepared = spread_pixels(*prepared, mesh)
         grads, batch_stats, metrics = gradients(state, prepared, dropout_key)
         metrics["grad_norm"] = optax.tree.norm(grads)
         since = state.step - phase.start

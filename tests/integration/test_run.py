@@ -177,6 +177,16 @@ def test_a_type_of_computation_can_be_asked_for(finished):
         Predictor(workdir, dtype="bfloat8")
 
 
+def test_predictions_in_strips_are_those_of_one_device(finished):
+    workdir, _ = finished
+    photo = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
+    whole = Predictor(workdir)._probs([photo], 1)
+    strips = Predictor(workdir, spatial_shards=4)._probs([photo], 1)
+    np.testing.assert_allclose(strips, whole, atol=1e-5)
+    with pytest.raises(ValueError, match="spatial_shards=3"):
+        Predictor(workdir, spatial_shards=3)
+
+
 def test_results_never_overwrite_photos(finished, tmp_path):
     workdir, _ = finished
     photo = tmp_path / "a.png"

@@ -75,6 +75,7 @@ def run(tmp_path):
             "batch_size": 16,
             "seed": 0,
             "num_panels": 3,
+            "spatial_shards": 1,
             "schedule": {"name": "one_cycle"},
             "best_metric": "mean_iou",
             "data": {"image_size": (4, 6)},
