@@ -1,17 +1,20 @@
-"""What training costs on the machine at hand.
+"""What training and inference cost on the machine at hand.
 
+    python -m fashionjax.bench train --model=unet-resnet34 --batch=8,16,64
     python -m fashionjax.bench peer --model=unet-resnet34 --torch_python=PYTHON
-    python -m fashionjax.bench augment
+    python -m fashionjax.bench page FILE.jsonl --out=bench.html
 
-Each command prints what it found as one JSON line and as a row of a table. As
-`fashionjax.main` does, it asks for large memory pages first, for the peer too; with
-`GLIBC_TUNABLES=` before the command neither side has them.
+Each command prints each row that it measured as one JSON line and as a table, and
+appends the line to `--out`. As `fashionjax.main` does, it asks for large memory pages
+first, for the peer too; with `GLIBC_TUNABLES=` before the command neither side has
+them.
 """
 
 import argparse
-import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from fashionjax.huge_pages import restart_with_huge_pages
@@ -24,47 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; None takes the process's own.
 
     Returns:
-        The exit status: 0, or 1 for an error that is told in one line.
+        The exit status: 0, or 1 if an error was told in one line. Where several rows
+        are asked for, the others are measured all the same.
     """
     options = _parser().parse_args(arguments)
+    if options.command == "peer":
+        # Both sides share a GPU; jax would take three quarters of it at once.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # jax and the models are slow to import; --help needs neither.
-    from fashionjax.bench.augment import measure_augmentation
-    from fashionjax.bench.peer import measure_peer
+    from fashionjax.bench.commands import run
 
-    try:
-        if options.command == "peer":
-            result = measure_peer(
-                options.model,
-                batch_size=options.batch,
-                image_size=options.size,
-                num_classes=options.classes,
-                num_steps=options.steps,
-                torch_python=options.torch_python,
-                num_threads=options.threads,
-            )
-        else:
-            result = measure_augmentation(
-                batch_size=options.batch,
-                step_batch_size=options.step_batch,
-                image_size=options.size,
-                num_classes=options.classes,
-                num_steps=options.steps,
-            )
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(result))
-    print(_table(result))
-    return 0
-
-
-def _table(result: Mapping[str, Any]) -> str:
-    cells = {
-        name: f"{value:.4g}" if isinstance(value, float) else str(value)
-        for name, value in result.items()
-    }
-    rows = [cells.keys(), ["---"] * len(cells), cells.values()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return run(options)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -83,78 +56,277 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return int(text)
+
+
+def _list_of(read: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """Reads words between commas."""
+    return lambda text: [read(word) for word in text.split(",")]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fashionjax.bench",
-        description="What training costs on the machine at hand.",
+        description="What training and inference cost on the machine at hand.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    peer = _command(
+    _add_ceilings(commands)
+    _add_train(commands)
+    _add_infer(commands)
+    _add_peer(commands)
+    _add_scale(commands)
+    _add_augment(commands)
+    _add_metrics(commands)
+    _add_input(commands)
+    _add_e2e(commands)
+    _add_page(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, description: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=description.split(".", 1)[0], description=description
+    )
+
+
+def _measuring(
+    commands: Any, name: str, description: str, *, steps: int, window: int
+) -> argparse.ArgumentParser:
+    command = _command(commands, name, description)
+    default = "default: %(default)s"
+    command.add_argument(
+        "--out", type=Path, metavar="FILE.jsonl", help="append the rows to this file"
+    )
+    command.add_argument(
+        "--steps", type=_count, default=steps, help=f"that count; {default}"
+    )
+    command.add_argument(
+        "--window",
+        type=_count,
+        default=window,
+        help=f"steps between two readings of the clock; {default}",
+    )
+    return command
+
+
+def _add_model(
+    command: argparse.ArgumentParser, *, batch: str, model: str = "unet-resnet34"
+) -> None:
+    """What all commands have that build a model."""
+    default = "default: %(default)s"
+    command.add_argument(
+        "--model",
+        type=_list_of(str),
+        default=model,
+        help=f"names between commas, or all; an unknown one lists them; {default}",
+    )
+    command.add_argument(
+        "--batch",
+        type=_list_of(_count),
+        default=batch,
+        help=f"images a step, or several between commas; {default}",
+    )
+    command.add_argument(
+        "--size", type=parse_size, help="HEIGHTxWIDTH; default: the document's"
+    )
+    command.add_argument(
+        "--classes", type=_count, help="default: the document's where it fits, else 25"
+    )
+    command.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help=f"of the computation; {default}",
+    )
+    command.add_argument(
+        "--seed", type=_index, default=0, help=f"of weights and images; {default}"
+    )
+
+
+def _add_ceilings(commands: Any) -> None:
+    command = _command(
+        commands,
+        "ceilings",
+        "Times a large matrix product and a pass over memory. All shares that the other"
+        " commands tell are of these, measured in their own process.",
+    )
+    command.add_argument("--out", type=Path, metavar="FILE.jsonl")
+    command.add_argument("--dtype", choices=("float32", "bfloat16"), default="bfloat16")
+    command.add_argument("--matrix_size", type=_count, help="side of the matrices")
+
+
+def _add_train(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "train",
+        "Times the whole training step (forward, loss, gradient, Adam) on a batch that"
+        " does not change, and tells its share of the machine's ceilings, its memory"
+        " and what compiling it took.",
+        steps=50,
+        window=5,
+    )
+    _add_model(command, batch="4")
+
+
+def _add_infer(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "infer",
+        "Times a model from bytes to labels. Latencies are those of single calls that"
+        " are waited for, images a second those of calls one behind another.",
+        steps=100,
+        window=10,
+    )
+    _add_model(command, batch="1,4")
+
+
+def _add_peer(commands: Any) -> None:
+    command = _measuring(
         commands,
         "peer",
-        "Times the whole training step (forward, loss, gradient, Adam; float32) of a"
-        " model here and in torch eager (channels_last), by turns: a step here, a step"
-        " there. The ratio is ours over torch's, the median of the pairs; below 1 this"
-        " project is faster. Both models must have the same number of parameters.",
-        batch=4,
+        "Times a step of a model here and in torch (channels_last, fused Adam), by"
+        " turns: a window here, a window there. The ratio is ours over torch's, the"
+        " median of the turns; below 1 this project is faster. Both models must have"
+        " the same number of parameters and FLOPs. torch's has its images as normalised"
+        " floats; ours begins with bytes.",
         steps=20,
+        window=1,
     )
-    peer.add_argument(
-        "--model",
-        choices=("unet-resnet34", "fpn-resnext50"),
-        default="unet-resnet34",
-        help="default: %(default)s",
+    _add_model(command, batch="4")
+    command.add_argument(
+        "--what",
+        choices=("train", "infer"),
+        default="train",
+        help="a training step, or from images to labels; default: %(default)s",
     )
-    peer.add_argument(
+    command.add_argument(
         "--torch_python",
         metavar="PYTHON",
         default=sys.executable,
-        help="an interpreter that can import torch, torchvision and, for the U-Net,"
+        help="an interpreter that can import torch, torchvision, timm and"
         " segmentation_models_pytorch; default: this one",
     )
-    peer.add_argument(
+    command.add_argument(
+        "--compile",
+        nargs="?",
+        const="default",
+        default="eager",
+        choices=("eager", "default", "reduce-overhead", "max-autotune"),
+        help="how torch runs; without a mode, torch.compile's default",
+    )
+    command.add_argument(
         "--threads", type=_count, help="threads of torch; default: one a processor"
     )
-    augment = _command(
+
+
+def _add_scale(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "scale",
+        "Times the training step on 1, 2, 4 … devices, the batch a device staying the"
+        " same, and counts what they tell each other. On virtual CPU devices"
+        " (JAX_NUM_CPU_DEVICES=8) only the counts are told: they share the processors.",
+        steps=50,
+        window=5,
+    )
+    _add_model(command, batch="4")
+    command.add_argument("--devices", type=_count, help="the most; default: all")
+
+
+def _add_augment(commands: Any) -> None:
+    command = _measuring(
         commands,
         "augment",
         "Times what happens to a batch between bytes and model input, with the Extended"
-        " U-Net's augmentation and without, and the training step of the U-Net with"
-        " ResNet34, by turns. The share is the time of the whole preparation over that"
-        " of the step, both for one image.",
-        batch=16,
+        " U-Net's augmentation and without, and the training step, by turns. The share"
+        " is the time of the whole preparation over that of the step, both for one"
+        " image.",
         steps=10,
+        window=1,
     )
-    augment.add_argument(
+    _add_model(command, batch="16")
+    command.add_argument(
         "--step_batch",
         type=_count,
         default=4,
         help="images a training step; default: %(default)s",
     )
-    return parser
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    description: str,
-    *,
-    batch: int,
-    steps: int,
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name, help=description.split(".", 1)[0], description=description
+def _add_metrics(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "metrics",
+        "Times the confusion matrix of a batch, which every evaluation step counts.",
+        steps=50,
+        window=5,
     )
-    default = "default: %(default)s"
-    command.add_argument("--batch", type=_count, default=batch, help=default)
+    command.add_argument("--batch", type=_list_of(_count), default="16")
+    command.add_argument("--size", type=parse_size, default="288x192")
+    command.add_argument("--classes", type=_list_of(_count), default="25")
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--size", type=parse_size, default="288x192", help=f"HEIGHTxWIDTH; {default}"
+        "--config",
+        required=True,
+        metavar="configs/NAME.py[:DATASET]",
+        help="as fashionjax.main takes it",
     )
-    command.add_argument("--classes", type=_count, default=25, help=default)
+    command.add_argument("--batch", type=_count, help="default: the config's")
     command.add_argument(
-        "--steps", type=_count, default=steps, help=f"timed on each side; {default}"
+        "--raw_dir", help="where the dataset's photos are; default: the config's"
     )
-    return command
+
+
+def _add_input(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "input",
+        "Times the batches of a config's training split without any model. Steps are"
+        " batches here.",
+        steps=50,
+        window=1,
+    )
+    _add_config(command)
+    command.add_argument(
+        "--threads", type=_list_of(_count), default=str(os.cpu_count())
+    )
+    command.add_argument(
+        "--workers",
+        type=_list_of(_index),
+        default="0",
+        help="processes that read; default: %(default)s, none",
+    )
+    command.add_argument(
+        "--examples",
+        type=_list_of(_count),
+        help="examples of the training split, for drawn figures alone",
+    )
+
+
+def _add_e2e(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "e2e",
+        "Times the training loop of a config, as fashionjax.main runs it, and its bare"
+        " step. The ratio is the loop's speed over the bare step's; the goal is 0.95.",
+        steps=200,
+        window=20,
+    )
+    _add_config(command)
+    command.add_argument("--dtype", choices=("float32", "bfloat16"))
+    command.add_argument("--threads", type=_count, help="default: the config's")
+    command.add_argument("--workers", type=_index, help="default: the config's")
+
+
+def _add_page(commands: Any) -> None:
+    command = _command(commands, "page", "Draws the rows of a file into one HTML page.")
+    command.add_argument("results", type=Path, metavar="FILE.jsonl")
+    command.add_argument("--out", type=Path, default="bench.html")
 
 
 if __name__ == "__main__":

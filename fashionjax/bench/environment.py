@@ -1,17 +1,72 @@
 """What a measurement depends on besides the code."""
 
+import contextlib
+import functools
+import importlib.metadata
 import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
+import jaxlib
+
+_VARIABLES = ("XLA_FLAGS", "GLIBC_TUNABLES", "NVIDIA_TF32_OVERRIDE")
 
 
-def environment() -> dict[str, str]:
-    """Returns device, version of jax, and how memory is asked for."""
+def environment() -> dict[str, str | int]:
+    """Returns all that is needed to repeat a measurement: versions, flags, device."""
     device = jax.devices()[0]
+    kind = device.device_kind
     return {
-        "device": f"{device.device_kind} x{os.cpu_count()}"
-        if device.platform == "cpu"
-        else device.device_kind,
+        "device": f"{kind} x{os.cpu_count()}" if device.platform == "cpu" else kind,
+        "devices": len(jax.devices()),
+        "platform": device.platform,
+        "platform_version": device.client.platform_version.replace("\n", ", "),
+        "driver": _driver(),
+        "cudnn": _cudnn(),
         "jax": jax.__version__,
-        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", ""),
+        "jaxlib": jaxlib.__version__,
+        "matmul_precision": str(
+            getattr(jax.config, "jax_default_matmul_precision")  # noqa: B009 (hidden)
+        ),
+        "revision": _revision(),
+        "command": shlex.join(["python", "-m", "fashionjax.bench", *sys.argv[1:]]),
+        **{name: os.environ.get(name, "") for name in _VARIABLES},
     }
+
+
+@functools.cache
+def _driver() -> str:
+    """Version of NVIDIA's driver; empty without."""
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    return _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+
+
+def _cudnn() -> str:
+    """Version of the cuDNN that jax's packages for NVIDIA bring; empty without."""
+    for name in ("nvidia-cudnn-cu13", "nvidia-cudnn-cu12"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return ""
+
+
+@functools.cache
+def _revision() -> str:
+    """The commit of this code, with "-dirty" where files differ; empty if unknown."""
+    folder = str(Path(__file__).parent)
+    return _output("git", "-C", folder, "describe", "--always", "--dirty")
+
+
+def _output(*command: str) -> str:
+    """First line of what a command prints; empty where it fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip().partition("\n")[0]

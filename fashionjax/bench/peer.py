@@ -1,4 +1,4 @@
-"""Our training step against torch's, by turns."""
+"""Our step against torch's, by turns."""
 
 import json
 import os
@@ -9,37 +9,42 @@ from statistics import median
 from types import TracebackType
 from typing import Any
 
-from fashionjax.bench.environment import environment
-from fashionjax.bench.training import MODELS, Training
+from fashionjax.bench.cost import read_cost
+from fashionjax.bench.inference import Inference
+from fashionjax.bench.models import Setting
+from fashionjax.bench.training import Training
 
-_WORKER = Path(__file__).with_name("torch_worker.py")
+EAGER = "eager"
+WHAT = ("train", "infer")
+
+_WORKER = Path(__file__).parent / "torch_side" / "worker.py"
 _LARGEST_DIFFERENCE = 0.01
 
 
 def measure_peer(
-    model: str,
+    setting: Setting,
     *,
-    batch_size: int,
-    image_size: tuple[int, int],
-    num_classes: int,
+    what: str,
     num_steps: int,
+    window: int,
     torch_python: str,
+    compile_mode: str = EAGER,
     num_threads: int | None = None,
 ) -> dict[str, Any]:
-    """Times the training step of a model here and in torch.
+    """Times a step of a model here and in torch.
 
     Args:
-        model: A key of `training.MODELS`.
-        batch_size: Images a step.
-        image_size: (height, width).
-        num_classes: Number of classes.
+        setting: The model.
+        what: One of `WHAT`: a whole training step, or from images to labels.
         num_steps: Steps on each side that count.
+        window: Steps that a side makes before it is the other's turn.
         torch_python: Interpreter that can import torch.
+        compile_mode: `EAGER`, or a mode of `torch.compile`.
         num_threads: Threads of torch; None for one a processor.
 
     Returns:
         What was measured, by name: times in milliseconds, medians; the ratio of ours to
-        torch's, median, least and largest of the pairs.
+        torch's, median, least and largest of the turns.
 
     Raises:
         ValueError: If torch's side does not start, or its model is another.
@@ -47,40 +52,49 @@ def measure_peer(
     command = [
         torch_python,
         str(_WORKER),
-        f"--model={model}",
-        f"--batch={batch_size}",
-        f"--height={image_size[0]}",
-        f"--width={image_size[1]}",
-        f"--classes={num_classes}",
+        f"--model={setting.name}",
+        f"--what={what}",
+        f"--batch={setting.batch_size}",
+        f"--height={setting.image_size[0]}",
+        f"--width={setting.image_size[1]}",
+        f"--classes={setting.num_classes}",
+        f"--dtype={setting.dtype}",
+        f"--compile={compile_mode}",
         f"--threads={num_threads or os.cpu_count()}",
     ]
+    cost = read_cost(setting.build(), setting.image_size)
     with Worker(command) as worker:
-        ours = Training(
-            MODELS[model](num_classes),
-            batch_size=batch_size,
-            image_size=image_size,
-            num_classes=num_classes,
-        )
-        difference = abs(ours.num_params / worker.hello["num_params"] - 1)
-        if difference > _LARGEST_DIFFERENCE:
-            raise ValueError(
-                f"{model} has {ours.num_params} parameters here and"
-                f" {worker.hello['num_params']} in torch"
-            )
-        pairs = [(ours.time_step(), worker.time_step()) for _ in range(num_steps)]
+        _check_twin(setting.name, "parameters", cost.num_params, worker.hello)
+        _check_twin(setting.name, "flops", cost.flops, worker.hello)
+        ours = (Training if what == "train" else Inference)(setting)
+        turns = [
+            (ours.time_steps(window), worker.time_steps(window))
+            for _ in range(max(1, num_steps // window))
+        ]
     return {
-        "model": model,
-        "batch": batch_size,
-        "size": "x".join(map(str, image_size)),
-        "params": ours.num_params,
-        "ours_ms": 1e3 * median(a for a, _ in pairs),
-        "torch_ms": 1e3 * median(b for _, b in pairs),
-        **summarize([a / b for a, b in pairs]),
+        **setting.record(),
+        "what": what,
+        "torch_mode": compile_mode,
+        "params": cost.num_params,
+        "torch_params": worker.hello["parameters"],
+        "gflop_image": cost.flops / 1e9,
+        "torch_gflop_image": worker.hello["flops"] / 1e9,
+        "ours_ms": 1e3 * median(a for a, _ in turns),
+        "torch_ms": 1e3 * median(b for _, b in turns),
+        **summarize([a / b for a, b in turns]),
         "steps": num_steps,
-        "compile_s": ours.compile_seconds,
+        "window": window,
+        "compile_s": ours.compilation.compile_seconds,
+        "torch_start_s": worker.hello["start_seconds"],
         "torch": worker.hello["version"],
-        **environment(),
+        "torch_settings": worker.hello["settings"],
     }
+
+
+def _check_twin(name: str, what: str, ours: int, hello: dict[str, Any]) -> None:
+    """Refuses another model: 1 % is what two counts of one model may differ by."""
+    if abs(ours / hello[what] - 1) > _LARGEST_DIFFERENCE:
+        raise ValueError(f"{name} has {ours} {what} here and {hello[what]} in torch")
 
 
 def summarize(ratios: Sequence[float]) -> dict[str, float]:
@@ -93,10 +107,11 @@ def summarize(ratios: Sequence[float]) -> dict[str, float]:
 
 
 class Worker:
-    """A process that makes a training step whenever it is asked to.
+    """A process that makes steps whenever it is asked to.
 
     Attributes:
-        hello: What it said of itself: "num_params" and "version".
+        hello: What it said of itself: "parameters", "flops" of one image forward,
+            "version", "settings" and "start_seconds", which compiling is part of.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -127,10 +142,10 @@ class Worker:
         self._process.kill()
         self._process.communicate()
 
-    def time_step(self) -> float:
-        """Lets it make a step; returns its seconds, as it measured them."""
+    def time_steps(self, num_steps: int) -> float:
+        """Lets it make steps; returns the seconds of one, as it measured them."""
         assert self._process.stdin is not None
-        self._process.stdin.write("step\n")
+        self._process.stdin.write(f"{num_steps}\n")
         self._process.stdin.flush()
         return self._read()["seconds"]
 

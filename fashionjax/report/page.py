@@ -113,7 +113,7 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
         _all_metrics(evaluation),
     ]
     unfinished = page.with_name("index.html.unfinished")
-    unfinished.write_text(_document(title, "\n".join(body)), encoding="utf-8")
+    unfinished.write_text(document(title, "\n".join(body)), encoding="utf-8")
     unfinished.replace(page)
     return page
 
@@ -128,7 +128,8 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
 
 
-def _document(title: str, body: str) -> str:
+def document(title: str, body: str) -> str:
+    """A page of this look, which needs nothing else."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -147,7 +148,8 @@ def _document(title: str, body: str) -> str:
 """
 
 
-def _section(title: str, note: str, content: str) -> str:
+def section(title: str, note: str, content: str) -> str:
+    """A heading, a sentence below it, and HTML."""
     return (
         f"<section><h2>{_text(title)}</h2>"
         f'<p class="note">{_text(note)}</p>{content}</section>'
@@ -196,7 +198,7 @@ def _picture(name: str, alt: str) -> str:
 
 def _charts(charts: Sequence[Chart]) -> str:
     if not charts:
-        return _section("Training", "This run has no recorded metrics.", "")
+        return section("Training", "This run has no recorded metrics.", "")
     figures = [
         f"<figure><figcaption>{_text(chart.title)}</figcaption>"
         f"{_picture(chart.name, f'{chart.title} over the steps of the run')}</figure>"
@@ -205,7 +207,7 @@ def _charts(charts: Sequence[Chart]) -> str:
     note = (
         "Faint lines are the values, strong lines a running mean where there are many."
     )
-    return _section("Training", note, f'<div class="charts">{"".join(figures)}</div>')
+    return section("Training", note, f'<div class="charts">{"".join(figures)}</div>')
 
 
 def _augmentation(examples: Sequence[AugmentedExample]) -> str:
@@ -220,7 +222,7 @@ def _augmentation(examples: Sequence[AugmentedExample]) -> str:
         f'<figure><img src="{CONTACT_SHEET}" loading="lazy"'
         ' alt="Rows of an example and its augmented versions"></figure>'
     )
-    return _section("Augmentation", note, f'<div class="charts">{figure}</div>')
+    return section("Augmentation", note, f'<div class="charts">{figure}</div>')
 
 
 def _chip(color: Sequence[int]) -> str:
@@ -255,7 +257,7 @@ def _classes(results: Sequence[ClassResult], palette: Palette) -> str:
         "By share of the labelled pixels. Accuracy is the part of a class's pixels that"
         " were found; – where a class neither occurs nor was predicted."
     )
-    return _section("Classes", note, table)
+    return section("Classes", note, table)
 
 
 def _confusion(num_classes: int) -> str:
@@ -265,7 +267,7 @@ def _confusion(num_classes: int) -> str:
     )
     name = "matrix wide" if num_classes > 30 else "matrix"
     picture = _picture("confusion", "Confusion matrix in percent of the true class")
-    return _section("Confusion", note, f'<div class="scroll {name}">{picture}</div>')
+    return section("Confusion", note, f'<div class="scroll {name}">{picture}</div>')
 
 
 def _panels(
@@ -295,7 +297,7 @@ def _panels(
     note = "Photo, truth and prediction; the first examples of the split, not chosen."
     if any(panel.pred_boxes is not None for panel in panels):
         note += " Boxes are those of the classes that the truth contains."
-    return _section(
+    return section(
         "Examples",
         note,
         f'<ul class="legend">{legend}</ul><div class="panels">{"".join(cards)}</div>',

@@ -1,47 +1,60 @@
 import argparse
 import ast
 import json
+import pathlib
 import sys
 
 import pytest
 
 from fashionjax.bench import __main__ as command
-from fashionjax.bench import peer, training
+from fashionjax.bench import ceilings, peer
+from fashionjax.bench.commands import COMMANDS
+from fashionjax.bench.cost import Machine, read_cost
+from fashionjax.bench.models import MODELS, Setting
 from fashionjax.bench.peer import Worker, summarize
 from tests.train.toy import toy
 
+TORCH_SIDE = pathlib.Path(peer.__file__).parent / "torch_side"
 FAKE_WORKER = """
 import json, sys
-print(json.dumps({"num_params": int("NUM_PARAMS"), "version": "torch 0"}), flush=True)
+hello = {"parameters": PARAMETERS, "flops": FLOPS, "version": "torch 0",
+         "settings": " ".join(sys.argv[1:]), "start_seconds": 1.0}
+print(json.dumps(hello), flush=True)
 for line in sys.stdin:
-    print(json.dumps({"seconds": 0.5}), flush=True)
+    print(json.dumps({"seconds": 0.5 * int(line)}), flush=True)
 """
 
 
 @pytest.fixture
 def toys(monkeypatch):
-    """Toy models under the real names, and no warm-up."""
-    models = dict.fromkeys(training.MODELS, lambda classes: toy())  # noqa: ARG005
-    for module in (training, peer):
-        monkeypatch.setattr(module, "MODELS", models)
-    monkeypatch.setattr("fashionjax.bench.augment.MODELS", models)
+    """A toy for every model, on a machine of round numbers."""
+    monkeypatch.setattr(Setting, "build", lambda self: toy())  # noqa: ARG005
+    machine = Machine(flops=1e9, bytes=1e9)
+    monkeypatch.setattr("fashionjax.bench.bounds.machine", lambda dtype: machine)  # noqa: ARG005
 
 
 @pytest.fixture
 def fake_torch(monkeypatch, tmp_path):
-    """Replaces torch's side; returns the function that sets its parameter count."""
+    """Replaces torch's side; returns the function that says how large its model is."""
 
-    def write(num_params):
+    def write(parameters, flops=None):
+        flops = flops or read_cost(toy(), (16, 8)).flops
+        code = FAKE_WORKER.replace("PARAMETERS", str(parameters))
         worker = tmp_path / "worker.py"
-        worker.write_text(FAKE_WORKER.replace("NUM_PARAMS", str(num_params)))
+        worker.write_text(code.replace("FLOPS", str(flops)))
         monkeypatch.setattr(peer, "_WORKER", worker)
 
     return write
 
 
 def _run(capsys, *arguments):
-    status = command.main([*arguments, "--size=16x8", "--classes=3", "--steps=2"])
+    size = ("--size=16x8", "--classes=3", "--steps=2")
+    status = command.main([*arguments, *size])
     return status, capsys.readouterr()
+
+
+def _rows(printed):
+    return [json.loads(x) for x in printed.out.splitlines() if x.startswith("{")]
 
 
 def test_sizes_are_height_by_width():
@@ -54,40 +67,89 @@ def test_a_wrong_size_is_refused(text):
         command.parse_size(text)
 
 
-@pytest.mark.parametrize("words", [[], ["peer"], ["augment"]])
-def test_help_says_what_is_measured(words, capsys):
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_what_is_measured(name, capsys):
     with pytest.raises(SystemExit, match="0"):
-        command.main([*words, "--help"])
+        command.main([name, "--help"])
     assert "Times" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", ["--model=resnet1", "--batch=0", "--steps=x"])
+@pytest.mark.parametrize("option", ["--batch=0", "--steps=x", "--dtype=float8"])
 def test_wrong_options_are_refused(option, capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main(["peer", option])
     assert option.split("=")[1] in capsys.readouterr().err
 
 
+def test_an_unknown_model_is_told_before_any_is_measured(capsys):
+    status, printed = _run(capsys, "train", "--model=unet-resnet34,resnet1")
+    assert status == 1
+    assert not printed.out
+    assert "unknown model 'resnet1'; allowed are " + ", ".join(MODELS) in printed.err
+
+
 @pytest.mark.usefixtures("toys")
-def test_the_peer_is_timed_by_turns(fake_torch, capsys):
-    fake_torch(143)
-    status, printed = _run(capsys, "peer")
-    line, *table = printed.out.splitlines()
-    result = json.loads(line)
+def test_training_is_a_row_for_each_batch(capsys, tmp_path):
+    file = tmp_path / "results" / "rows.jsonl"
+    status, printed = _run(
+        capsys, "train", "--batch=2,4", "--seed=3", "--window=1", f"--out={file}"
+    )
     assert status == 0
-    assert len(table) == 3
-    assert result["torch_ms"] == 500
-    assert result["params"] == 143
-    assert 0 < result["ratio_min"] <= result["ratio"] <= result["ratio_max"]
-    assert result["size"] == "16x8"
+    rows = _rows(printed)
+    assert rows == [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["batch"] for row in rows] == [2, 4]
+    row = rows[0]
+    assert row["bench"] == "train"
+    assert row["seed"] == 3
+    assert row["step_ms_p10"] <= row["step_ms"] <= row["step_ms_p90"]
+    assert row["images_per_second"] == pytest.approx(2e3 / row["step_ms"])
+    work = 2 * 3 * read_cost(toy(), (16, 8)).flops
+    assert row["flop_bound_ms"] == pytest.approx(work / 1e6)
+    assert row["mfu"] == pytest.approx(row["flop_bound_ms"] / row["step_ms"])
+    assert row["tuned_share"] == pytest.approx(row["tuned_ms"] / row["step_ms"])
+    assert row["tuned_ms"] > row["roofline_ms"] >= row["flop_bound_ms"]
+    assert row["planned_mib"] > 0
+    for name in ("jax", "jaxlib", "device", "revision", "command", "XLA_FLAGS"):
+        assert name in row
 
 
 @pytest.mark.usefixtures("toys")
-def test_another_model_is_no_peer(fake_torch, capsys):
-    fake_torch(200)
+def test_inference_has_latencies(capsys):
+    status, printed = _run(capsys, "infer", "--batch=1", "--window=2")
+    (row,) = _rows(printed)
+    assert status == 0
+    assert 0 < row["latency_ms_p50"] <= row["latency_ms_p99"]
+    assert row["gflop_image"] == pytest.approx(read_cost(toy(), (16, 8)).flops / 1e9)
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("what", peer.WHAT)
+def test_the_peer_is_timed_by_turns(fake_torch, capsys, what):
+    fake_torch(143)
+    status, printed = _run(
+        capsys, "peer", f"--what={what}", "--window=2", "--compile", "--threads=3"
+    )
+    (row,) = _rows(printed)
+    assert status == 0
+    # Of windows of two steps.
+    assert row["torch_ms"] == 1000
+    assert row["params"] == row["torch_params"] == 143
+    assert 0 < row["ratio_min"] <= row["ratio"] <= row["ratio_max"]
+    assert row["size"] == "16x8"
+    given = set(row["torch_settings"].split())
+    assert {f"--what={what}", "--compile=default", "--threads=3"} <= given
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize(
+    ("hello", "message"),
+    [((200,), "143 parameters here and 200"), ((143, 7), "flops here and 7 in torch")],
+)
+def test_another_model_is_no_peer(fake_torch, capsys, hello, message):
+    fake_torch(*hello)
     status, printed = _run(capsys, "peer")
     assert status == 1
-    assert "143 parameters here and 200 in torch" in printed.err
+    assert message in printed.err
 
 
 def test_a_peer_that_does_not_start_is_an_error(tmp_path):
@@ -105,29 +167,74 @@ def test_ratios_are_summed_up_by_their_median():
 @pytest.mark.usefixtures("toys")
 def test_augmentation_is_a_share_of_the_step(capsys):
     status, printed = _run(capsys, "augment", "--batch=2", "--step_batch=2")
-    result = json.loads(printed.out.splitlines()[0])
+    (row,) = _rows(printed)
     assert status == 0
-    assert result["share"] == pytest.approx(result["augment_ms"] / result["step_ms"])
+    assert row["share"] == pytest.approx(row["augment_ms"] / row["step_ms"])
+
+
+@pytest.mark.usefixtures("toys")
+def test_virtual_devices_tell_counts_and_no_times(capsys):
+    status, printed = _run(capsys, "scale", "--batch=2", "--devices=2")
+    one, two = _rows(printed)
+    assert status == 0
+    assert (one["devices_used"], two["devices_used"]) == (1, 2)
+    assert (one["batch"], two["batch"]) == (2, 4)
+    assert one["all_reduce"] == 0
+    assert two["all_reduce"] > 0
+    assert two["all_gather"] == 0
+    # Gradients of all parameters, and a few sums beside them.
+    assert two["all_reduce_mib"] > two["params_mib"] > 0
+    assert "step_ms" not in two
+
+
+def test_no_more_devices_than_there_are(capsys):
+    status, printed = _run(capsys, "scale", "--devices=99")
+    assert status == 1
+    assert "--devices=99; there are 8" in printed.err
+
+
+def test_ceilings_are_arithmetic_and_bytes(monkeypatch):
+    monkeypatch.setattr(ceilings, "_time", lambda *arguments: 0.5)  # noqa: ARG005
+    found = ceilings.measure_ceilings("float32", matrix_size=10, copy_bytes=4_000)
+    assert found["matmul_tflops"] == 2 * 10**3 / 0.5 / 1e12
+    assert found["copy_gb_s"] == 2 * 4_000 / 0.5 / 1e9
+
+
+def test_the_confusion_matrix_is_timed(capsys):
+    status, printed = _run(capsys, "metrics", "--batch=2")
+    (row,) = _rows(printed)
+    assert status == 0
+    pixels = 2 * 16 * 8
+    assert row["mpixel_s"] == pytest.approx(pixels / row["confusion_ms"] / 1e3)
+
+
+def test_torchs_side_is_a_twin_of_every_model():
+    tree = ast.parse((TORCH_SIDE / "twins.py").read_text())
+    (twins,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and node.target.id == "TWINS"
+    )
+    assert [key.value for key in twins.keys] == list(MODELS)
 
 
 def test_torchs_side_needs_torch_alone():
-    tree = ast.parse(peer._WORKER.read_text())
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
+    files = list(TORCH_SIDE.glob("*.py"))
+    own = {file.stem for file in files}
+    libraries = set().union(*map(_imported, files)) - own
+    assert libraries - set(sys.stdlib_module_names) == {
+        "segmentation_models_pytorch",
+        "timm",
+        "torch",
+        "torchvision",
     }
-    libraries = imported - set(sys.stdlib_module_names)
-    assert libraries == {"torch", "torchvision", "segmentation_models_pytorch"}
 
 
-def test_all_models_can_be_named(capsys):
-    with pytest.raises(SystemExit):
-        command.main(["peer", "--help"])
-    assert "{" + ",".join(training.MODELS) + "}" in capsys.readouterr().out
+def _imported(file):
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+    return names

@@ -1,0 +1,207 @@
+"""From the command line's options to measurements."""
+
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from fashionjax.bench.augment import measure_augmentation
+from fashionjax.bench.ceilings import measure_ceilings
+from fashionjax.bench.e2e import measure_e2e
+from fashionjax.bench.infer import measure_infer
+from fashionjax.bench.input import measure_input
+from fashionjax.bench.metrics import measure_metrics
+from fashionjax.bench.models import MODELS, Setting, make_setting
+from fashionjax.bench.page import write_page
+from fashionjax.bench.peer import measure_peer
+from fashionjax.bench.results import Row, read_results, report
+from fashionjax.bench.scale import device_counts, measure_scale
+from fashionjax.bench.train import measure_train
+from fashionjax.describe.__main__ import load_config
+
+Measurement = Callable[[], Iterator[Row]]
+"""One that can fail without those after it."""
+
+# jax's errors of a device, out of memory for one, are RuntimeErrors.
+_TOLD = (ValueError, OSError, RuntimeError, ArithmeticError)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs a command.
+
+    Args:
+        options: What the command line says; see `fashionjax.bench.__main__`.
+
+    Returns:
+        The exit status: 0, or 1 if an error was told in one line.
+    """
+    status = 0
+    try:
+        if options.command == "page":
+            write_page(read_results(options.results), options.out)
+            print(f"Wrote {options.out}")
+            return 0
+        for measure in COMMANDS[options.command](options):
+            status |= _measure(measure, options)
+    except _TOLD as error:
+        status = _tell(error)
+    return status
+
+
+def _measure(measure: Measurement, options: argparse.Namespace) -> int:
+    try:
+        for row in measure():
+            report(options.command, row, options.out)
+    except _TOLD as error:
+        return _tell(error)
+    return 0
+
+
+def _tell(error: BaseException) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return 1
+
+
+def _once(
+    function: Callable[..., Row], *arguments: Any, **keywords: Any
+) -> Measurement:
+    """A measurement of a single row."""
+
+    def measure() -> Iterator[Row]:
+        yield function(*arguments, **keywords)
+
+    return measure
+
+
+def _settings(options: argparse.Namespace) -> list[Setting]:
+    """Every model with every batch size; refuses them before the first is measured."""
+    names = list(MODELS) if options.model == ["all"] else options.model
+    return [
+        make_setting(
+            name,
+            batch_size=batch_size,
+            image_size=options.size,
+            num_classes=options.classes,
+            dtype=options.dtype,
+            seed=options.seed,
+        )
+        for name, batch_size in itertools.product(names, options.batch)
+    ]
+
+
+def _timing(options: argparse.Namespace) -> dict[str, int]:
+    return {"num_steps": options.steps, "window": options.window}
+
+
+def _ceilings(options: argparse.Namespace) -> Iterator[Measurement]:
+    yield _once(measure_ceilings, options.dtype, matrix_size=options.matrix_size)
+
+
+def _train(options: argparse.Namespace) -> Iterator[Measurement]:
+    for setting in _settings(options):
+        yield _once(measure_train, setting, **_timing(options))
+
+
+def _infer(options: argparse.Namespace) -> Iterator[Measurement]:
+    for setting in _settings(options):
+        yield _once(measure_infer, setting, **_timing(options))
+
+
+def _peer(options: argparse.Namespace) -> Iterator[Measurement]:
+    for setting in _settings(options):
+        yield _once(
+            measure_peer,
+            setting,
+            what=options.what,
+            torch_python=options.torch_python,
+            compile_mode=options.compile,
+            num_threads=options.threads,
+            **_timing(options),
+        )
+
+
+def _scale(options: argparse.Namespace) -> Iterator[Measurement]:
+    counts = device_counts(options.devices)
+    for setting in _settings(options):
+        yield lambda setting=setting: measure_scale(setting, counts, **_timing(options))
+
+
+def _augment(options: argparse.Namespace) -> Iterator[Measurement]:
+    for setting in _settings(options):
+        yield _once(
+            measure_augmentation,
+            setting,
+            step_batch_size=options.step_batch,
+            num_steps=options.steps,
+        )
+
+
+def _metrics(options: argparse.Namespace) -> Iterator[Measurement]:
+    for batch_size, num_classes in itertools.product(options.batch, options.classes):
+        yield _once(
+            measure_metrics,
+            batch_size=batch_size,
+            image_size=options.size,
+            num_classes=num_classes,
+            **_timing(options),
+        )
+
+
+def _load(options: argparse.Namespace) -> ConfigDict:
+    """The config with what the command line changes."""
+    config = ConfigDict(load_config(options.config).to_dict())
+    config.batch_size = options.batch or config.batch_size
+    if options.raw_dir is not None:
+        if "raw_dir" not in config.data:
+            raise ValueError(f"--raw_dir: the dataset {config.data.name!r} has none")
+        config.data.raw_dir = options.raw_dir
+    return config
+
+
+def _input(options: argparse.Namespace) -> Iterator[Measurement]:
+    config = _load(options)
+    if options.examples and "num_examples" not in config.data:
+        raise ValueError(f"--examples: the dataset {config.data.name!r} has its own")
+    for threads, workers, examples in itertools.product(
+        options.threads, options.workers, options.examples or [None]
+    ):
+        changed = ConfigDict(config.to_dict())
+        if examples is not None:
+            changed.data.num_examples.train = examples
+        yield _once(
+            measure_input,
+            changed,
+            num_threads=threads,
+            num_workers=workers,
+            num_batches=options.steps,
+        )
+
+
+def _e2e(options: argparse.Namespace) -> Iterator[Measurement]:
+    config = _load(options)
+    config.model.dtype = options.dtype or config.model.dtype
+    if options.threads is not None:
+        config.data.num_threads = options.threads
+    if options.workers is not None:
+        config.data.num_workers = options.workers
+    yield _once(measure_e2e, config, **_timing(options))
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], Iterator[Measurement]]] = {
+    "ceilings": _ceilings,
+    "train": _train,
+    "infer": _infer,
+    "peer": _peer,
+    "scale": _scale,
+    "augment": _augment,
+    "metrics": _metrics,
+    "input": _input,
+    "e2e": _e2e,
+}

@@ -1,0 +1,47 @@
+"""Inference: the latency of a call, and images a second."""
+
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from fashionjax.bench.bounds import shares
+from fashionjax.bench.cost import read_cost
+from fashionjax.bench.inference import Inference
+from fashionjax.bench.memory import peak_memory, planned_memory
+from fashionjax.bench.models import Setting
+from fashionjax.bench.timing import in_milliseconds, time_windows
+
+
+def measure_infer(setting: Setting, *, num_steps: int, window: int) -> dict[str, Any]:
+    """Times a model from bytes to labels, call by call and one call behind another.
+
+    Args:
+        setting: What to run.
+        num_steps: Calls that count, of either kind.
+        window: Calls between two readings of the clock, for images a second.
+
+    Returns:
+        What was measured, by name; latencies are those of calls that are waited for.
+    """
+    inference = Inference(setting)
+    calls = time_windows(inference.dispatch, num_steps=num_steps, window=1)
+    seconds = time_windows(inference.dispatch, num_steps=num_steps, window=window)
+    step_seconds = median(seconds)
+    p50, p99 = 1e3 * np.percentile(calls, (50, 99))
+    cost = read_cost(setting.build(), setting.image_size)
+    return {
+        **setting.record(),
+        "params": inference.num_params,
+        "latency_ms_p50": float(p50),
+        "latency_ms_p99": float(p99),
+        **in_milliseconds("step", seconds),
+        "images_per_second": setting.batch_size / step_seconds,
+        **shares(cost, setting, step_seconds, train=False),
+        **planned_memory(inference.compilation.program),
+        **peak_memory(),
+        "trace_s": inference.compilation.trace_seconds,
+        "compile_s": inference.compilation.compile_seconds,
+        "steps": num_steps,
+        "window": window,
+    }

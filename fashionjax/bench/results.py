@@ -1,0 +1,91 @@
+"""Rows of the benchmark: a table for people, lines of JSON for everything else."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fashionjax.bench.environment import environment
+
+Row = dict[str, Any]
+
+_SHOWN: Mapping[str, Sequence[str]] = {
+    "train": (
+        "model",
+        "batch",
+        "size",
+        "dtype",
+        "step_ms",
+        "images_per_second",
+        "tflops",
+        "mfu",
+        "gb_s",
+        "roofline_share",
+        "tuned_share",
+        "planned_mib",
+        "compile_cold_s",
+        "compile_warm_s",
+    ),
+    "infer": (
+        "model",
+        "batch",
+        "size",
+        "dtype",
+        "latency_ms_p50",
+        "latency_ms_p99",
+        "images_per_second",
+        "mfu",
+        "roofline_share",
+        "tuned_share",
+        "planned_mib",
+        "compile_s",
+    ),
+}
+"""What the table has of rows that are too long for one; all of the other commands'."""
+
+
+def report(command: str, measured: Mapping[str, Any], out: Path | None = None) -> None:
+    """Prints a row as one line of JSON and as a table, and appends the line to a file.
+
+    Args:
+        command: What measured it.
+        measured: The row, by name.
+        out: File of JSON lines; None for none.
+    """
+    row = {"bench": command, **measured, **environment()}
+    line = json.dumps(row)
+    print(line, flush=True)
+    print(table({name: measured[name] for name in _SHOWN.get(command, measured)}))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
+def table(row: Mapping[str, Any]) -> str:
+    """A Markdown table of one row."""
+    cells = {name: _cell(value) for name, value in row.items()}
+    rows = [cells.keys(), ["---"] * len(cells), cells.values()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def read_results(file: Path) -> list[Row]:
+    """Reads the rows that `report` appended.
+
+    Raises:
+        ValueError: If a line is no row.
+    """
+    rows = []
+    for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{file}, line {number} is no JSON: {error}") from error
+        if not isinstance(row, dict) or "bench" not in row:
+            raise ValueError(f"{file}, line {number} is no row of the benchmark")
+        rows.append(row)
+    return rows

@@ -1,0 +1,48 @@
+"""The bare training step: time, shares of the bounds, memory, compilation."""
+
+from statistics import median
+from typing import Any
+
+from fashionjax.bench.bounds import shares
+from fashionjax.bench.compilation import empty_cache
+from fashionjax.bench.cost import read_cost
+from fashionjax.bench.memory import peak_memory, planned_memory
+from fashionjax.bench.models import Setting
+from fashionjax.bench.timing import in_milliseconds, time_windows
+from fashionjax.bench.training import Training
+
+
+def measure_train(setting: Setting, *, num_steps: int, window: int) -> dict[str, Any]:
+    """Times the training step of a model on a batch that does not change.
+
+    Args:
+        setting: What to train.
+        num_steps: Steps that count.
+        window: Steps between two readings of the clock.
+
+    Returns:
+        What was measured, by name. Seconds of compiling are those with an empty cache
+        ("cold"), and with what that left ("warm"). The peak of memory is the process's
+        so far: of the largest model, where one process measures several.
+    """
+    with empty_cache():
+        training = Training(setting)
+        warm = training.compile_again()
+    seconds = time_windows(training.dispatch, num_steps=num_steps, window=window)
+    step_seconds = median(seconds)
+    cost = read_cost(setting.build(), setting.image_size)
+    compilation = training.compilation
+    return {
+        **setting.record(),
+        "params": training.num_params,
+        **in_milliseconds("step", seconds),
+        "images_per_second": setting.batch_size / step_seconds,
+        **shares(cost, setting, step_seconds, train=True),
+        **planned_memory(compilation.program),
+        **peak_memory(),
+        "trace_s": compilation.trace_seconds,
+        "compile_cold_s": compilation.compile_seconds,
+        "compile_warm_s": warm,
+        "steps": num_steps,
+        "window": window,
+    }

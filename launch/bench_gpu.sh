@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# Takes every measurement that needs a GPU, in stages of under nine minutes each.
+#
+#   launch/bench_gpu.sh [--dry-run] STAGE…      or all, or list
+#
+# Every row is appended to $BENCH_OUT/results.jsonl (runs/bench) as soon as it is
+# measured, and the page is drawn anew after each stage. What was measured is skipped,
+# so that the same command goes on where a stage ran out of time (exit status 75).
+#
+#   PYTHON        interpreter of fashionjax             (.venv/bin/python)
+#   TORCH_PYTHON  interpreter with torch, for peer      (PYTHON)
+#   RAW_DIR       folder of Clothing Co-Parsing, where it was not prepared before
+#   STAGE_SECONDS seconds a stage may take              (520)
+#   REDUCED=1     few small models and steps on CPU, to try the script
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-.venv/bin/python}
+torch_python=${TORCH_PYTHON:-$python}
+out=${BENCH_OUT:-runs/bench}
+limit=${STAGE_SECONDS:-520}
+# What a row needs at least: a stage with less left ends.
+least_seconds=60
+results=$out/results.jsonl
+
+stages=(ceilings train infer peer-eager peer-compiled peer-infer float32 metrics input
+  startup e2e curves scale extunet)
+
+fail() {
+  echo "error: $*" >&2
+  exit 2
+}
+
+if [ -n "${REDUCED:-}" ]; then
+  export JAX_PLATFORMS=cpu
+  models=(linknet-resnet34)
+  dtype=float32
+  size=(--size=64x64 --steps=2 --window=1)
+  train_batches=1,2 infer_batches=1,2 peer_batch=2 least_seconds=1
+  areas=(32x32 64x64) curve_batches=1,2
+  threads=1,2 examples=100,200 input_steps=(--steps=4)
+  photos=synthetic e2e=(--steps=4 --window=2)
+  ext_unet=(--config=configs/unet_ext.py:synthetic --config.data.num_examples.train=16
+    --config.data.num_examples.val=8 --config.data.num_examples.test=8
+    --config.num_panels=1)
+else
+  models=(unet-vgg16 unet-vgg19 unet-resnet34 segnet-vgg16 extunet fcn-resnet50
+    fpn-resnext50 fpn-resnext101_32x8d deeplabv3-resnet50 deeplabv3plus-resnet50
+    ocrnet-hrnet_w18 panoptic_fpn-resnet34 pspnet-resnet34 linknet-resnet34
+    dynamic_unet-resnet34 unet-efficientnet_lite0 fcn8s-vgg16)
+  dtype=bfloat16
+  size=()
+  train_batches=8,16,64 infer_batches=1,16,64 peer_batch=16
+  areas=(144x96 288x192 576x384 1152x768) curve_batches=1,2,4,8,16,32,64,128
+  threads=1,2,4,8,16 examples=1000,10000,45000 input_steps=()
+  photos=ccp_full e2e=()
+  ext_unet=(--config=configs/unet_ext.py:ccp_full
+    ${RAW_DIR:+--config.data.raw_dir="$RAW_DIR"})
+fi
+
+# Measures the row $1 by the command that follows, unless that was done.
+row() {
+  local mark=$out/done/$1 failure=$out/failed/$1 status=0 start=$SECONDS
+  shift
+  if [ -n "$dry_run" ]; then
+    printf '%q ' "$@" | sed 's/ $//'
+    echo
+    return
+  fi
+  if [ -e "$mark" ]; then return; fi
+  if [ -e "$failure" ]; then
+    failed=1
+    return
+  fi
+  local left=$((limit - SECONDS))
+  [ "$left" -ge "$least_seconds" ] || out_of_time
+  echo "+ $*"
+  timeout --signal=TERM --kill-after=15 "$left" "$@" || status=$?
+  case $status in
+    0) mkdir -p "$(dirname "$mark")" && touch "$mark" ;;
+    # A training run that saved itself.
+    75) out_of_time ;;
+    *)
+      # A row that began late may have the whole of the next stage's time.
+      if [ "$status" = 124 ] && [ "$start" -ge "$least_seconds" ]; then out_of_time; fi
+      echo "$stage: failed with status $status: $*" >&2
+      mkdir -p "$(dirname "$failure")" && touch "$failure"
+      failed=1
+      ;;
+  esac
+}
+
+out_of_time() {
+  echo "$stage: out of time; the same command goes on"
+  exit 75
+}
+
+# The row $1: the command $2 of the benchmark with the words that follow.
+bench() {
+  local name=$1 command=$2
+  shift 2
+  row "$name" "$python" -m fashionjax.bench "$command" "$@" --out="$results"
+}
+
+# The row $1: the command $2 on each model, with the words that follow.
+each_model() {
+  local name=$1 command=$2 model
+  shift 2
+  for model in "${models[@]}"; do
+    bench "$name/$model" "$command" --model="$model" "$@" ${size[@]+"${size[@]}"}
+  done
+}
+
+peer() {
+  each_model "$1" peer --batch="$peer_batch" --dtype="$dtype" \
+    --torch_python="$torch_python" "${@:2}"
+}
+
+run_stage() {
+  local model=unet-resnet34 area
+  local steps=(${size[@]+"${size[@]:1}"})
+  case $stage in
+    ceilings)
+      bench ceilings/bfloat16 ceilings --dtype=bfloat16
+      bench ceilings/float32 ceilings --dtype=float32
+      ;;
+    train) each_model train train --batch=$train_batches --dtype=$dtype ;;
+    infer) each_model infer infer --batch=$infer_batches --dtype=$dtype ;;
+    peer-eager) peer peer-eager --window=5 --steps=50 ;;
+    peer-compiled) peer peer-compiled --window=5 --steps=50 --compile ;;
+    peer-infer)
+      peer peer-infer --window=10 --steps=100 --what=infer
+      peer peer-infer-compiled --window=10 --steps=100 --what=infer --compile
+      ;;
+    float32) each_model float32 train --batch=$peer_batch --dtype=float32 ;;
+    metrics) bench metrics metrics --batch=16,64 --classes=25,59 ;;
+    input)
+      bench input/drawn input --config=configs/unet.py:synthetic_full \
+        --threads=$threads ${input_steps[@]+"${input_steps[@]}"}
+      bench input/photos input --config=configs/unet.py:$photos --threads=$threads \
+        ${RAW_DIR:+--raw_dir="$RAW_DIR"} ${input_steps[@]+"${input_steps[@]}"}
+      ;;
+    startup)
+      bench startup input --config=configs/unet.py:synthetic_full \
+        --examples=$examples ${input_steps[@]+"${input_steps[@]}"}
+      ;;
+    e2e)
+      for config in unet unet_ext segnet; do
+        bench "e2e/$config" e2e --config="configs/$config.py:$photos" --dtype=$dtype \
+          ${RAW_DIR:+--raw_dir="$RAW_DIR"} ${e2e[@]+"${e2e[@]}"}
+      done
+      ;;
+    curves)
+      bench curves/batch train --model=$model --batch=$curve_batches --dtype=$dtype \
+        ${size[@]+"${size[@]}"}
+      for area in "${areas[@]}"; do
+        bench "curves/area-$area" train --model=$model --batch=$peer_batch \
+          --dtype=$dtype --size="$area" ${steps[@]+"${steps[@]}"}
+      done
+      for classes in 23 47 59; do
+        bench curves/classes-$classes train --model=$model --batch=$peer_batch \
+          --dtype=$dtype --classes=$classes ${size[@]+"${size[@]}"}
+      done
+      ;;
+    scale) bench scale scale --model=$model --batch=$peer_batch --dtype=$dtype \
+      ${size[@]+"${size[@]}"} ;;
+    extunet) row extunet "$python" -m fashionjax.main "${ext_unet[@]}" \
+      --workdir="$out/extunet" ;;
+    *) fail "unknown stage $stage; allowed are ${stages[*]}" ;;
+  esac
+}
+
+draw_page() {
+  [ -s "$results" ] || return 0
+  "$python" -m fashionjax.bench page "$results" --out="$out/bench.html"
+}
+
+dry_run=''
+if [ "${1:-}" = --dry-run ]; then
+  dry_run=1
+  shift
+fi
+case ${1:-} in
+  --help | -h) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; exit 0 ;;
+  list) printf '%s\n' "${stages[@]}"; exit 0 ;;
+  all) set -- "${stages[@]}" ;;
+  '') fail "needs a stage; see --help" ;;
+esac
+for stage in "$@"; do
+  [[ " ${stages[*]} " == *" $stage "* ]] \
+    || fail "unknown stage $stage; allowed are ${stages[*]}"
+done
+
+# What failed before is tried again, once.
+[ -n "$dry_run" ] || rm -rf "$out/failed"
+status=0
+for stage in "$@"; do
+  failed='' ended=0
+  # Each in a shell of its own, whose clock begins anew; several go on by themselves.
+  while true; do
+    ended=0
+    (SECONDS=0 && run_stage && [ -z "$failed" ]) || ended=$?
+    [ "$ended" = 75 ] && [ $# -gt 1 ] || break
+  done
+  [ -n "$dry_run" ] || draw_page
+  if [ "$ended" != 0 ]; then status=$ended; fi
+done
+exit "$status"

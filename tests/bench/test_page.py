@@ -1,0 +1,129 @@
+import json
+import re
+
+import pytest
+
+from fashionjax.bench import __main__ as command
+from fashionjax.bench.charts import Bars, Curves, Roofline, draw
+from fashionjax.bench.page import charts_of, write_page
+from fashionjax.bench.results import read_results, table
+from fashionjax.report.theme import DARK, LIGHT
+
+TRAIN = {
+    "bench": "train",
+    "device": "a GPU",
+    "dtype": "bfloat16",
+    "model": "unet-resnet34",
+    "size": "288x192",
+    "batch": 16,
+    "classes": 25,
+    "images_per_second": 4000.0,
+    "step_ms": 4.0,
+    "tuned_share": 0.7,
+    "gflop_image": 40.0,
+    "xla_mb_image": 300.0,
+    "tflops": 160.0,
+    "matmul_tflops": 790.0,
+    "copy_gb_s": 4300.0,
+    "planned_mib": 2000.0,
+    "command": "python -m fashionjax.bench train --note='<b>'",
+}
+PEER = {
+    **{name: TRAIN[name] for name in ("device", "dtype", "model", "size", "batch")},
+    "bench": "peer",
+    "what": "train",
+    "torch_mode": "eager",
+    "ratio": 0.8,
+}
+ROWS = [
+    TRAIN,
+    {**TRAIN, "batch": 64, "step_ms": 15.0},
+    {**TRAIN, "bench": "infer"},
+    PEER,
+    {"bench": "ceilings", "device": "a GPU", "dtype": "float32"},
+]
+
+
+def _titles(file):
+    return re.findall(r"<h2>(.*?)</h2>", file.read_text())
+
+
+def test_the_page_has_a_chart_for_each_question(tmp_path):
+    file = tmp_path / "new" / "bench.html"
+    write_page(ROWS, file)
+    assert _titles(file) == [
+        "Training",
+        "Training: share of the tuned estimate",
+        "Training under the roofline",
+        "Inference",
+        "Inference: share of the tuned estimate",
+        "Inference under the roofline",
+        "Cost: ms a step over images a step",
+        "Cost: MiB planned over images a step",
+        "Beside torch",
+    ]
+    text = file.read_text()
+    # Pictures for light and dark pages lie in it, and it asks for nothing else.
+    assert text.count("data:image/svg+xml;base64,") == 2 * 9
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert "--note=&#x27;&lt;b&gt;&#x27;" in text
+    assert "All 5 rows" in text
+
+
+def test_devices_and_types_are_not_mixed(tmp_path):
+    file = tmp_path / "bench.html"
+    other = {**TRAIN, "device": "another", "step_ms": 1.0}
+    write_page([TRAIN, other, {**TRAIN, "dtype": "float32"}], file)
+    assert _titles(file).count("Training") == 3
+    # Three rows that differ in more than the batch make no curve.
+    assert not any(title.startswith("Cost") for title in _titles(file))
+
+
+def test_the_last_of_equal_rows_counts():
+    again = {**TRAIN, "images_per_second": 5000.0}
+    _, _, bars = next(iter(charts_of([TRAIN, again])))
+    assert bars == Bars(
+        "images a second", ["unet-resnet34 288x192"], {"batch 16": [5000.0]}
+    )
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+@pytest.mark.parametrize(
+    "chart",
+    [
+        Bars("ms", ["a", "b"], {"x": [1.0, 2.0], "y": [float("nan"), 1.0]}, line=1.0),
+        Roofline(790.0, 4300.0, {"a": [(100.0, 300.0)], "b": [(500.0, 400.0)]}),
+        Curves("batch", "ms", {"a": [(2, 3.0), (1, 2.0)]}),
+    ],
+)
+def test_charts_are_svg_in_the_themes_colours(chart, theme):
+    svg = draw(chart, theme)
+    assert svg.lstrip().startswith("<?xml")
+    assert theme.surface in svg
+    assert theme.series[0] in svg
+
+
+def test_the_command_writes_the_page(tmp_path, capsys):
+    rows, page = tmp_path / "rows.jsonl", tmp_path / "bench.html"
+    rows.write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
+    assert read_results(rows) == ROWS
+    assert command.main(["page", str(rows), f"--out={page}"]) == 0
+    assert f"Wrote {page}" in capsys.readouterr().out
+    assert page.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "line 1 is no JSON"), ("[]", "line 1 is no row"), ("", "no rows to draw")],
+)
+def test_what_is_no_result_is_told(tmp_path, capsys, text, message):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(text)
+    assert command.main(["page", str(rows)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_table_of_one_row():
+    assert table({"model": "a", "ms": 1.23456}) == (
+        "| model | ms |\n| --- | --- |\n| a | 1.235 |"
+    )
