@@ -132,7 +132,8 @@ run_stage() {
       peer peer-infer-compiled --window=10 --steps=100 --what=infer --compile
       ;;
     float32) each_model float32 train --batch=$peer_batch --dtype=float32 ;;
-    metrics) bench metrics metrics --batch=16,64 --classes=25,59 ;;
+    metrics) bench metrics metrics --batch=16,64 --classes=25,59 \
+      ${size[@]+"${size[@]}"} ;;
     input)
       bench input/drawn input --config=configs/unet.py:synthetic_full \
         --threads=$threads ${input_steps[@]+"${input_steps[@]}"}

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from fashionjax.report.theme import Theme, new_figure, style_axes
 
 _WIDTH = 7.6
 _BAR = 0.2
 """Height of a bar in inches; text is 9 points."""
+
+_MARKERS = ("o", "s", "^")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +114,13 @@ def _bars(chart: Bars, theme: Theme) -> Figure:
         place = rows + (i - (count - 1) / 2) * thickness
         lengths = np.nan_to_num(np.asarray(values, float))
         bars = axes.barh(place, lengths, 0.92 * thickness, color=colors[i], label=name)
-        labels = [f"{v:.3g}" if np.isfinite(v) else "" for v in values]
+        labels = [_number(v) if np.isfinite(v) else "" for v in values]
         axes.bar_label(bars, labels, padding=3, fontsize=7.5, color=theme.muted)
     if chart.line is not None:
         axes.axvline(chart.line, color=theme.ink, linewidth=1, dashes=(4, 3))
     axes.set_yticks(rows, chart.groups)
     axes.invert_yaxis()
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.01)
     axes.set_xlim(left=0)
     axes.set_xlabel(chart.unit, color=theme.muted, fontsize=9)
     _legend(figure, axes, theme)
@@ -131,13 +134,23 @@ def _roofline(axes: Axes, chart: Roofline, theme: Theme) -> None:
     limit = np.minimum(chart.flops, ends * chart.bandwidth / 1e3)
     axes.plot(ends, limit, color=theme.muted, linewidth=1.6, label="measured ceilings")
     colors = _colors(theme, len(chart.points))
-    for (name, points), color in zip(chart.points.items(), colors, strict=False):
+    for i, (name, points) in enumerate(chart.points.items()):
         x, y = zip(*points, strict=True)
-        axes.plot(x, y, linestyle="", marker="o", markersize=5, color=color, label=name)
+        # There are more models than colours.
+        marker = _MARKERS[i // len(theme.series) % len(_MARKERS)]
+        axes.plot(x, y, marker, markersize=5, color=colors[i], label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="minor", length=0)
     axes.set_xlabel("FLOPs a byte", color=theme.muted, fontsize=9)
     axes.set_ylabel("TFLOP/s", color=theme.muted, fontsize=9)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _curves(axes: Axes, chart: Curves, theme: Theme) -> None:
