@@ -124,7 +124,10 @@ run_stage() {
       bench ceilings/float32 ceilings --dtype=float32
       ;;
     train) each_model train train --batch=$train_batches --dtype=$dtype ;;
-    infer) each_model infer infer --batch=$infer_batches --dtype=$dtype ;;
+    infer)
+      each_model infer infer --batch=$infer_batches --dtype=$dtype
+      each_model infer-unfolded infer --batch=1,$peer_batch --dtype=$dtype --no-fold
+      ;;
     peer-eager) peer peer-eager --window=5 --steps=50 ;;
     peer-compiled) peer peer-compiled --window=5 --steps=50 --compile ;;
     peer-infer)
@@ -146,8 +149,11 @@ run_stage() {
       ;;
     e2e)
       for config in unet unet_ext segnet; do
-        bench "e2e/$config" e2e --config="configs/$config.py:$photos" --dtype=$dtype \
-          ${RAW_DIR:+--raw_dir="$RAW_DIR"} ${e2e[@]+"${e2e[@]}"}
+        for input in stream resident; do
+          bench "e2e/$config-$input" e2e --config="configs/$config.py:$photos" \
+            --input=$input --dtype=$dtype ${RAW_DIR:+--raw_dir="$RAW_DIR"} \
+            ${e2e[@]+"${e2e[@]}"}
+        done
       done
       ;;
     curves)

@@ -146,6 +146,16 @@ def _add_model(
     )
 
 
+def _add_fold(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--fold",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether BatchNorm is folded into convolutions in inference, as when"
+        " fashionjax.main predicts; default: it is",
+    )
+
+
 def _add_ceilings(commands: Any) -> None:
     command = _command(
         commands,
@@ -181,6 +191,7 @@ def _add_infer(commands: Any) -> None:
         window=10,
     )
     _add_model(command, batch="1,4")
+    _add_fold(command)
 
 
 def _add_peer(commands: Any) -> None:
@@ -202,6 +213,7 @@ def _add_peer(commands: Any) -> None:
         default="train",
         help="a training step, or from images to labels; default: %(default)s",
     )
+    _add_fold(command)
     command.add_argument(
         "--torch_python",
         metavar="PYTHON",
@@ -319,6 +331,9 @@ def _add_e2e(commands: Any) -> None:
     )
     _add_config(command)
     command.add_argument("--dtype", choices=("float32", "bfloat16"))
+    command.add_argument(
+        "--input", choices=("stream", "resident"), help="default: the config's"
+    )
     command.add_argument("--threads", type=_count, help="default: the config's")
     command.add_argument("--workers", type=_index, help="default: the config's")
 

@@ -111,7 +111,7 @@ def _train(options: argparse.Namespace) -> Iterator[Measurement]:
 
 def _infer(options: argparse.Namespace) -> Iterator[Measurement]:
     for setting in _settings(options):
-        yield _once(measure_infer, setting, **_timing(options))
+        yield _once(measure_infer, setting, fold=options.fold, **_timing(options))
 
 
 def _peer(options: argparse.Namespace) -> Iterator[Measurement]:
@@ -122,6 +122,7 @@ def _peer(options: argparse.Namespace) -> Iterator[Measurement]:
             what=options.what,
             torch_python=options.torch_python,
             compile_mode=options.compile,
+            fold=options.fold,
             num_threads=options.threads,
             **_timing(options),
         )
@@ -187,6 +188,7 @@ def _input(options: argparse.Namespace) -> Iterator[Measurement]:
 def _e2e(options: argparse.Namespace) -> Iterator[Measurement]:
     config = _load(options)
     config.model.dtype = options.dtype or config.model.dtype
+    config.data.input = options.input or config.data.input
     if options.threads is not None:
         config.data.num_threads = options.threads
     if options.workers is not None:

@@ -16,12 +16,10 @@ from ml_collections import ConfigDict
 
 from fashionjax.bench.timing import time_windows
 from fashionjax.data.dataset import Source
-from fashionjax.data.pipeline import train_batches
 from fashionjax.train import loop
 from fashionjax.train.interrupt import StopRequest
 from fashionjax.train.phases import make_phases
 from fashionjax.train.run import Run, open_run
-from fashionjax.train.sharding import put_batch
 from fashionjax.train.state import init_state
 
 _NEVER = 1e6
@@ -64,6 +62,7 @@ def measure_e2e(config: ConfigDict, *, num_steps: int, window: int) -> dict[str,
         "batch": rows,
         "size": "x".join(map(str, run.experiment.image_size)),
         "classes": run.experiment.label_map.num_classes,
+        "input": run.config.data.input,
         "threads": run.config.data.num_threads,
         "workers": run.config.data.num_workers,
         "images_per_second": looped,
@@ -145,15 +144,8 @@ def _train(run: Run) -> _Speeds:
 def _time_bare(run: Run, num_steps: int, window: int) -> list[float]:
     """Seconds a step, of each window, on one batch."""
     step = run.compile_train_step(run.phases[-1])
-    batches = train_batches(
-        run.dataset.sources["train"],
-        batch_size=run.config.batch_size,
-        seed=run.config.seed,
-        num_threads=1,
-        num_classes=run.experiment.label_map.num_classes,
-    )
-    batch = put_batch(next(batches), run.mesh)
-    batches.close()  # pyright: ignore[reportAttributeAccessIssue]
+    feed = run.input.open(0)
+    batch = feed.put(next(feed))
     key = jax.random.key(run.config.seed + 1)
     state = init_state(run.init, jax.random.key(run.config.seed), run.mesh)
 

@@ -8,23 +8,26 @@ import numpy as np
 from fashionjax.bench.bounds import shares
 from fashionjax.bench.cost import read_cost
 from fashionjax.bench.inference import Inference
-from fashionjax.bench.memory import peak_memory, planned_memory
+from fashionjax.bench.memory import device_memory, planned_memory
 from fashionjax.bench.models import Setting
 from fashionjax.bench.timing import in_milliseconds, time_windows
 
 
-def measure_infer(setting: Setting, *, num_steps: int, window: int) -> dict[str, Any]:
+def measure_infer(
+    setting: Setting, *, fold: bool, num_steps: int, window: int
+) -> dict[str, Any]:
     """Times a model from bytes to labels, call by call and one call behind another.
 
     Args:
         setting: What to run.
+        fold: Whether BatchNorm is folded into convolutions.
         num_steps: Calls that count, of either kind.
         window: Calls between two readings of the clock, for images a second.
 
     Returns:
         What was measured, by name; latencies are those of calls that are waited for.
     """
-    inference = Inference(setting)
+    inference = Inference(setting, fold=fold)
     calls = time_windows(inference.dispatch, num_steps=num_steps, window=1)
     seconds = time_windows(inference.dispatch, num_steps=num_steps, window=window)
     step_seconds = median(seconds)
@@ -32,6 +35,7 @@ def measure_infer(setting: Setting, *, num_steps: int, window: int) -> dict[str,
     cost = read_cost(setting.build(), setting.image_size)
     return {
         **setting.record(),
+        "fold": fold,
         "params": inference.num_params,
         "latency_ms_p50": float(p50),
         "latency_ms_p99": float(p99),
@@ -39,7 +43,7 @@ def measure_infer(setting: Setting, *, num_steps: int, window: int) -> dict[str,
         "images_per_second": setting.batch_size / step_seconds,
         **shares(cost, setting, step_seconds, train=False),
         **planned_memory(inference.compilation.program),
-        **peak_memory(),
+        **device_memory(),
         "trace_s": inference.compilation.trace_seconds,
         "compile_s": inference.compilation.compile_seconds,
         "steps": num_steps,

@@ -1,5 +1,7 @@
 """A model in inference, on images that do not change."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,6 +14,7 @@ from fashionjax.bench.models import Setting
 from fashionjax.bench.timing import time_windows
 from fashionjax.bench.training import WARM_UP, draw_batch
 from fashionjax.constants import IMAGE
+from fashionjax.inference import fold_batch_norm
 
 
 class Inference:
@@ -23,11 +26,12 @@ class Inference:
         compilation: The compiled program, and what compiling it took.
     """
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, *, fold: bool = True) -> None:
         """Compiles the program and runs it a few times to warm up.
 
         Args:
             setting: What to run.
+            fold: Whether BatchNorm is folded into convolutions, as for prediction.
         """
         self.setting = setting
         model = setting.build()
@@ -36,16 +40,22 @@ class Inference:
             image = jnp.zeros((1, *setting.image_size, 3), jnp.float32)
             return model.init(key, image, train=False)
 
+        variables = jax.jit(init)(jax.random.key(setting.seed))
+        self.num_params = sum(x.size for x in jax.tree.leaves(variables["params"]))
+        apply: Callable[[Any, jax.Array], Any]
+        if fold:
+            shape = (1, *setting.image_size, 3)
+            folded, variables = fold_batch_norm(model, variables, shape)
+            apply = folded.apply
+        else:
+            apply = functools.partial(model.apply, train=False)
+
         def label(variables: Any, image: jax.Array) -> jax.Array:
-            image = normalize(image, Normalization())
-            outputs: Any = model.apply(variables, image, train=False)
+            outputs: Any = apply(variables, normalize(image, Normalization()))
             return jnp.argmax(outputs.logits, axis=-1).astype(jnp.uint8)
 
-        # Where BatchNorm is to be folded, model and variables change here, once.
-        self._variables = jax.jit(init)(jax.random.key(setting.seed))
+        self._variables = jax.device_put(variables, jax.devices()[0])
         self._image = jax.device_put(draw_batch(setting)[IMAGE])
-        params = jax.tree.leaves(self._variables["params"])
-        self.num_params = sum(x.size for x in params)
         self.compilation = compile_program(jax.jit(label), self._variables, self._image)
         self.time_steps(WARM_UP)
 

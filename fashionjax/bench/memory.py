@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import jax
+from fashionjax.train.memory import peak_memory
 
 _MIB = 2**20
 
@@ -30,7 +30,7 @@ def planned_memory(program: Any) -> dict[str, float]:
     }
 
 
-def peak_memory() -> dict[str, float]:
-    """The most that the process had on the first device so far, in MiB, where told."""
-    peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+def device_memory() -> dict[str, float]:
+    """The most that the process had on a device so far, in MiB, where told."""
+    peak = peak_memory()
     return {} if peak is None else {"peak_mib": peak / _MIB}

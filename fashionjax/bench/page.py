@@ -91,7 +91,7 @@ def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
             "ratio",
             "the training loop's speed over the bare step's",
             line=0.95,
-            by=("dataset", "batch"),
+            by=("dataset", "input", "batch"),
         )
     if of_command["input"]:
         yield _bars(

@@ -29,6 +29,7 @@ def measure_peer(
     window: int,
     torch_python: str,
     compile_mode: str = EAGER,
+    fold: bool = True,
     num_threads: int | None = None,
 ) -> dict[str, Any]:
     """Times a step of a model here and in torch.
@@ -40,6 +41,7 @@ def measure_peer(
         window: Steps that a side makes before it is the other's turn.
         torch_python: Interpreter that can import torch.
         compile_mode: `EAGER`, or a mode of `torch.compile`.
+        fold: Whether our BatchNorm is folded into convolutions, for inference.
         num_threads: Threads of torch; None for one a processor.
 
     Returns:
@@ -66,7 +68,7 @@ def measure_peer(
     with Worker(command) as worker:
         _check_twin(setting.name, "parameters", cost.num_params, worker.hello)
         _check_twin(setting.name, "flops", cost.flops, worker.hello)
-        ours = (Training if what == "train" else Inference)(setting)
+        ours = Training(setting) if what == "train" else Inference(setting, fold=fold)
         turns = [
             (ours.time_steps(window), worker.time_steps(window))
             for _ in range(max(1, num_steps // window))
@@ -74,6 +76,7 @@ def measure_peer(
     return {
         **setting.record(),
         "what": what,
+        "fold": fold and what == "infer",
         "torch_mode": compile_mode,
         "params": cost.num_params,
         "torch_params": worker.hello["parameters"],

@@ -31,6 +31,7 @@ _SHOWN: Mapping[str, Sequence[str]] = {
         "batch",
         "size",
         "dtype",
+        "fold",
         "latency_ms_p50",
         "latency_ms_p99",
         "images_per_second",

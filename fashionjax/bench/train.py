@@ -6,7 +6,7 @@ from typing import Any
 from fashionjax.bench.bounds import shares
 from fashionjax.bench.compilation import empty_cache
 from fashionjax.bench.cost import read_cost
-from fashionjax.bench.memory import peak_memory, planned_memory
+from fashionjax.bench.memory import device_memory, planned_memory
 from fashionjax.bench.models import Setting
 from fashionjax.bench.timing import in_milliseconds, time_windows
 from fashionjax.bench.training import Training
@@ -39,7 +39,7 @@ def measure_train(setting: Setting, *, num_steps: int, window: int) -> dict[str,
         "images_per_second": setting.batch_size / step_seconds,
         **shares(cost, setting, step_seconds, train=True),
         **planned_memory(compilation.program),
-        **peak_memory(),
+        **device_memory(),
         "trace_s": compilation.trace_seconds,
         "compile_cold_s": compilation.compile_seconds,
         "compile_warm_s": warm,

@@ -114,10 +114,14 @@ def test_training_is_a_row_for_each_batch(capsys, tmp_path):
 
 
 @pytest.mark.usefixtures("toys")
-def test_inference_has_latencies(capsys):
-    status, printed = _run(capsys, "infer", "--batch=1", "--window=2")
+@pytest.mark.parametrize("fold", [True, False])
+def test_inference_has_latencies(capsys, fold):
+    options = ("--batch=1", "--window=2", "--fold" if fold else "--no-fold")
+    status, printed = _run(capsys, "infer", *options)
     (row,) = _rows(printed)
     assert status == 0
+    assert row["fold"] == fold
+    assert row["params"] == 143
     assert 0 < row["latency_ms_p50"] <= row["latency_ms_p99"]
     assert row["gflop_image"] == pytest.approx(read_cost(toy(), (16, 8)).flops / 1e9)
 

@@ -55,9 +55,10 @@ def test_drawn_figures_have_no_folder_of_photos(capsys):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("drawn")
-def test_the_loop_beside_its_bare_step(capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize("way", ["stream", "resident"])
+def test_the_loop_beside_its_bare_step(capsys, tmp_path, monkeypatch, way):
     monkeypatch.chdir(tmp_path)
-    options = ("--config=x", "--steps=4", "--window=1", "--dtype=float32")
+    options = ("--config=x", "--steps=4", "--window=1", f"--input={way}")
     status, (row,), _ = _run(capsys, "e2e", *options)
     assert status == 0
     assert row["ratio"] == pytest.approx(
@@ -65,6 +66,7 @@ def test_the_loop_beside_its_bare_step(capsys, tmp_path, monkeypatch):
     )
     assert 0 <= row["data_wait"] <= 1
     assert row["batch"] == 8
+    assert row["input"] == way
     # Nothing of the run is left behind.
     assert not list(tmp_path.iterdir())
 
