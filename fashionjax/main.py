@@ -7,6 +7,7 @@ python -m fashionjax.main --config=configs/unet_ext.py
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
+import contextlib
 import errno
 import hashlib
 import sys
@@ -91,10 +92,11 @@ def _join_others(config: ConfigDict, workdir: Path) -> None:
     )
     if processes.count > 1 and _MODE.value == "predict":
         raise ValueError("--mode=predict is for one process")
-    command = [_MODE.value, _SPLIT.value, str(workdir), config.to_json(sort_keys=True)]
+    words = [_MODE.value, _SPLIT.value, str(workdir), str(_ALLOW.value)]
+    command = [*words, config.to_json(sort_keys=True)]
     distributed.check_same_on_all_processes(
         hashlib.sha256("\n".join(command).encode()).hexdigest(),
-        "--config, --mode, --split and --workdir",
+        "--config, --mode, --split, --workdir and --allow_config_change",
     )
     if processes.index > 0:
         from fashionjax.train.progress import mute
@@ -179,7 +181,11 @@ def _parse(argv: Sequence[str]) -> list[str]:
         # ml_collections puts a whole traceback before a config file's own words.
         sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
     except (AttributeError, KeyError) as error:
-        sys.exit(f"error: {_unknown_key(argv) or error}")
+        message = str(error)
+        # Where the config file itself is wrong, it raises the same again.
+        with contextlib.suppress(AttributeError, KeyError):
+            message = _unknown_key(argv) or message
+        sys.exit(f"error: {message}")
 
 
 def _unknown_key(argv: Sequence[str]) -> str | None:
@@ -220,9 +226,10 @@ def _describe(error: Exception) -> str:
     """What went wrong, in a line."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         # The system names neither the file nor its folder.
+        place = _OUT.value if _MODE.value == "predict" else _workdir()
         return (
-            f"no space left for {_workdir()}: {error.strerror}; make room, and the same"
-            " command goes on from the last checkpoint"
+            f"no space left for {place}: {error.strerror}; make room, and give the same"
+            " command again: what was finished is whole"
         )
     return str(error)
 

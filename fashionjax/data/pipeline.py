@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,7 +45,7 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
     prefetch: int | None = None,
     num_classes: int | None = None,
     speed: ReadingSpeed | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Endless shuffled batches; the first is that of `start_step`.
 
     The examples come as one endless stream, epoch after epoch, each epoch in an order
@@ -115,7 +115,7 @@ def train_indices(
     start_step: int = 0,
     process_index: int = 0,
     process_count: int = 1,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """The batches of `train_batches` by the numbers of their examples alone.
 
     Args:
@@ -404,7 +404,7 @@ def _end_with_parent(worker_index: int, worker_count: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _closing(make: Callable[[], Iterator[T]]) -> Iterator[T]:
+def _closing(make: Callable[[], Iterator[T]]) -> Generator[T]:
     """Starts an iterator at the first request and closes it at the end."""
     iterator: Any = make()
     try:

@@ -55,7 +55,7 @@ class Evaluation:
         return folder
 
 
-def saved_step(workdir: Path, split: str) -> int | None:
+def evaluated_step(workdir: Path, split: str) -> int | None:
     """Returns the step of the result that `Evaluation.save` left, if there is one."""
     path = workdir / f"eval-{split}" / "metrics.json"
     return json.loads(path.read_text())["step"] if path.is_file() else None

@@ -5,7 +5,7 @@ Both give the same batches, each a function of (seed, step).
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import jax
@@ -27,7 +27,7 @@ class Feed:
 
     def __init__(
         self,
-        rows: Iterator[Rows],
+        rows: Generator[Rows],
         mesh: Mesh,
         *,
         load: Callable[[], Mapping[str, jax.Array]] = dict,
@@ -57,6 +57,10 @@ class Feed:
     def __next__(self) -> Rows:
         """Waits for this process's rows of the next batch."""
         return next(self._rows)
+
+    def close(self) -> None:
+        """Ends the threads and processes that read."""
+        self._rows.close()
 
     def put(self, rows: Rows, *, stop: bool = False) -> dict[str, jax.Array]:
         """Begins to send a batch, as bytes, and returns without waiting.

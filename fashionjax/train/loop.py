@@ -4,6 +4,7 @@
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from fashionjax.data import pipeline
 from fashionjax.pretrained.load import NONE
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
-from fashionjax.train.evaluation import Evaluation, evaluate, saved_step
+from fashionjax.train.evaluation import Evaluation, evaluate, evaluated_step
 from fashionjax.train.guards import CompilationCount, HealthWatch, NonFiniteError
 from fashionjax.train.input import Feed
 from fashionjax.train.interrupt import StoppedError, StopRequest
@@ -67,7 +68,7 @@ def train_and_evaluate(
     check_same_config(workdir, config, allow_change=allow_config_change)
     run = open_run(config, workdir)
     with StopRequest() as stop, run.open_checkpoints() as checkpoints:
-        if run.is_over(checkpoints) and _is_finished(run, checkpoints):
+        if run.is_trained(checkpoints) and _has_results(run, checkpoints):
             print_line(
                 f"This run is finished: {checkpoints.latest_step} steps. Its report is"
                 f" {workdir}/report/index.html; train again in another --workdir, or"
@@ -134,8 +135,8 @@ def train(
             than `config.max_skipped_steps`.
         StoppedError: If any process was asked to stop; the state is saved.
     """
-    feed = run.input.open(start_step)
-    with CompilationCount() as compilations:
+    opened = contextlib.closing(run.input.open(start_step))
+    with opened as feed, CompilationCount() as compilations:
         session = Session(
             run=run,
             checkpoints=checkpoints,
@@ -153,36 +154,40 @@ def train(
             # The last process may have ended between its checkpoint and its evaluation.
             with session.log.pause():
                 _evaluate_and_record(session, state, start_step)
-        with session.log.complete(StoppedError, NonFiniteError):
+        with session.log.flushing(StoppedError, NonFiniteError):
             for phase in run.phases:
-                if start_step >= phase.end or run.is_over(checkpoints):
+                if start_step >= phase.end or run.is_trained(checkpoints):
                     continue
-                # Also where a process goes on exactly at the turn: what was saved there
-                # is the state of the phase before.
+                # Not where the run goes on within the phase; but where it goes on
+                # exactly at the turn: what was saved there is of the phase before.
                 if start_step <= phase.start and phase.start > 0:
                     state = restart_optimizer(state, run.optimizer, run.mesh)
-                first = max(start_step, phase.start)
-                state = _train_phase(session, phase, state, first)
+                state = _train_phase(session, phase, state, start_step)
 
 
 def _train_phase(
     session: Session, phase: Phase, state: TrainState, start_step: int
 ) -> TrainState:
-    """Makes the steps of a phase from `start_step` on, or until the run is over."""
+    """Makes the steps of a phase, those after `start_step`, until the run is over."""
     run, log = session.run, session.log
-    train_step = _compile(session, phase)
-    for step in range(start_step + 1, phase.end + 1):
+    with log.pause(once=True):
+        session.feed.load()
+        train_step = _compile(run, phase)
+        # Collectives give up on processes that come to their first one too late.
+        distributed.wait_for_all()
+    for step in range(max(start_step, phase.start) + 1, phase.end + 1):
         # The step before is running: reading and sending take none of its time.
         with log.waiting_for_data():
             rows = next(session.feed)
         batch = session.feed.put(rows, stop=session.stop.requested)
         with log.dispatching():
             state, metrics, health = train_step(state, batch, session.key)
+        # Waits for the step before alone; all processes hear the same of it.
         asked_to_stop = session.watch.add(step, rows[EXAMPLE_INDEX], health)
         log.step(step, metrics, last=step == phase.end)
         if asked_to_stop or run.is_saved_at(step) or run.is_evaluated_at(step):
-            # Waits: no step is saved before it is known to be finite. The save itself
-            # goes on in the background, also during the evaluation.
+            # Waits for this step: nothing is saved before its health is known. The save
+            # copies the state, and goes on in the background.
             asked_to_stop |= session.watch.settle()
             with log.pause():
                 session.checkpoints.save(state, _meta(run))
@@ -190,25 +195,22 @@ def _train_phase(
                     raise StoppedError(f"stopped at step {step}")
                 if run.is_evaluated_at(step):
                     _evaluate_and_record(session, state, step)
-            if run.is_over(session.checkpoints):
+            if run.is_trained(session.checkpoints):
                 break
     return state
 
 
-def _compile(session: Session, phase: Phase) -> jax.stages.Compiled:
+def _compile(run: Run, phase: Phase) -> jax.stages.Compiled:
     """Compiles the update of a phase; tells how long that took, and its memory."""
     step = f"the training step ({phase.name})"
-    with session.log.pause(once=True):
-        session.feed.load()
-        print_line(f"Compiling {step} …")
-        start = time.perf_counter()
-        with CacheWatch() as cache:
-            train_step = session.run.compile_train_step(phase)
-        seconds = time.perf_counter() - start
-        done = f"Read {step} from the cache" if cache.was_read else f"Compiled {step}"
-        print_line(f"{done} in {seconds:.1f} s")
-        print_line(describe_memory(train_step.memory_analysis(), memory_limit()))
-        distributed.wait_for_all()
+    print_line(f"Compiling {step} …")
+    start = time.perf_counter()
+    with CacheWatch() as cache:
+        train_step = run.compile_train_step(phase)
+    seconds = time.perf_counter() - start
+    done = f"Read {step} from the cache" if cache.was_read else f"Compiled {step}"
+    print_line(f"{done} in {seconds:.1f} s")
+    print_line(describe_memory(train_step.memory_analysis(), memory_limit()))
     return train_step
 
 
@@ -250,7 +252,10 @@ def evaluate_checkpoint(
     """
     step = checkpoints.best_step
     if step is None:
-        raise ValueError(f"{run.workdir} has no finished checkpoint yet")
+        raise ValueError(
+            f"{run.workdir} has no checkpoint yet that was evaluated and whose"
+            f" {run.config.best_metric} is finite"
+        )
     abstract = run.abstract_state
     variables = checkpoints.restore_variables(
         step,
@@ -289,6 +294,7 @@ def _begin(run: Run) -> TrainState:
     key, weights = jax.random.key(run.config.seed), run.origin.weights
     if weights is None:
         if run.config.model.pretrained != NONE:
+            # Weights are not read where a folder looks as if there were a checkpoint.
             raise ValueError(
                 f"{run.workdir} has no checkpoint that can be read; train in another"
                 " --workdir"
@@ -332,13 +338,13 @@ def _open_writers(run: Run, start_step: int) -> WriterGroup:
     )
 
 
-def _is_finished(run: Run, checkpoints: Checkpoints) -> bool:
+def _has_results(run: Run, checkpoints: Checkpoints) -> bool:
     """Whether result, report and metrics were written after the latest checkpoint."""
     mark = run.workdir / FINISHED
     return (
         mark.is_file()
         and mark.read_text() == f"{checkpoints.latest_step}\n"
-        and saved_step(run.workdir, "test") == checkpoints.best_step
+        and evaluated_step(run.workdir, "test") == checkpoints.best_step
         and (run.workdir / "report/index.html").is_file()
     )
 

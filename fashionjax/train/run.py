@@ -113,8 +113,8 @@ class Run:
         every = self.config.checkpoint_every_steps
         return every > 0 and step % every == 0
 
-    def is_over(self, checkpoints: Checkpoints) -> bool:
-        """Whether the latest checkpoint is the last: all steps made, or no patience."""
+    def is_trained(self, checkpoints: Checkpoints) -> bool:
+        """Whether no step is to come: all are made, or patience has run out."""
         step = checkpoints.latest_step
         if step is None or not checkpoints.is_evaluated(step):
             return False

@@ -18,7 +18,7 @@ from fashionjax.train.precision import LossScale
 from fashionjax.train.sharding import replicated
 
 # A program that runs once: on CPUs LLVM takes six times as long to optimise the many
-# random draws as the draws take without.
+# random draws as unoptimised draws take.
 _FAST_COMPILE = {"cpu": {"xla_backend_optimization_level": 0}}
 
 
@@ -92,6 +92,7 @@ def make_init(
             params=params,
             batch_stats=batch_stats,
             opt_state=optimizer.init(params),
+            # Copies: a buffer can be donated once only.
             ema=jax.tree.map(jnp.copy, average),
             loss_scale=LossScale.create() if loss_scale else None,
             num_skipped=jnp.zeros((), jnp.int32),
@@ -106,8 +107,11 @@ def _overwrite(
     """Puts arrays in the place of a module's variables, by path."""
     flat: dict[str, Any] = flax.traverse_util.flatten_dict(variables, sep="/")
     for path, array in pretrained.items():
-        if path not in flat or flat[path].shape != array.shape:
-            raise ValueError(f"the model has no {path} of shape {array.shape}")
+        ours = flat.get(path)
+        if ours is None or (ours.shape, ours.dtype) != (array.shape, array.dtype):
+            raise ValueError(
+                f"the model has no {path} of {array.dtype}{list(array.shape)}"
+            )
     return flax.traverse_util.unflatten_dict({**flat, **pretrained}, sep="/")
 
 

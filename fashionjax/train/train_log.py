@@ -83,7 +83,7 @@ class TrainLog:
             self._report(step)
 
     @contextlib.contextmanager
-    def complete(self, *stops: type[Exception]) -> Iterator[None]:
+    def flushing(self, *stops: type[Exception]) -> Iterator[None]:
         """Tells the steps since the last line also where the run stops between two.
 
         Args:

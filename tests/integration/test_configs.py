@@ -162,7 +162,7 @@ def test_the_step_of_every_variant_is_traced(variant, tmp_path):
     )
     key = jax.eval_shape(lambda: jax.random.key(0))
     state, metrics, _ = jax.eval_shape(
-        step, run.abstract_state, run.abstract_batch, key
+        step, run.abstract_state, run.input.abstract_batch, key
     )
     assert jax.tree.structure(state) == jax.tree.structure(run.abstract_state)
     branches = {"class_only": {"tags"}, "branches": {"tags", "boxes"}, "plain": set()}

@@ -34,11 +34,11 @@ def test_steps_since_the_last_line_are_told_where_a_run_stops():
     log = TrainLog(progress, writer, CompilationCount(), every=5)
     log.step(1, {"loss": jnp.float32(1)})
     log.step(2, {"loss": jnp.float32(3)})
-    with pytest.raises(StoppedError), log.complete(StoppedError):
+    with pytest.raises(StoppedError), log.flushing(StoppedError):
         raise StoppedError
-    with log.complete():
+    with log.flushing():
         log.step(3, {"loss": jnp.float32(7)})
-    with log.complete():
+    with log.flushing():
         pass
     assert [(line[0], line[2]["loss"]) for line in writer.lines] == [(2, 2.0), (3, 7.0)]
 
