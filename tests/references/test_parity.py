@@ -23,39 +23,24 @@ ROUNDING = 3e-4
 float64 the same outputs are within `TOLERANCE`."""
 
 PATHS = sorted(fixture.FOLDER.glob("*.npz"))
-SAMPLE = (
-    "efficientnet_lite0",
-    "fastai-unet-resnet34",
-    "segnet-vgg16_bn",
-    "smp-deeplabv3plus-resnet34",
-    "smp-fpn-resnet34",
-    "smp-linknet-resnet34",
-    "smp-pspnet-resnet34",
-    "smp-unet-resnet34",
-    "torchvision-densenet121",
-    "torchvision-fcn_resnet50",
-    "torchvision-resnet34",
-)
-"""References that a run of the slow tests can afford; the others are `long` tests."""
-
-TRAINED_SAMPLE = ("smp-unet-resnet34",)
+TRAINED_SAMPLE = ("smp-unet-resnet34", "segnet-vgg16_bn", "fpn-resnext50")
+"""References whose training mode the slow tests can afford; others are `long` tests."""
 
 TRAINED = [p for p in PATHS if any("grad/" in n for n in fixture.load(p).samples)]
 
 
-def _marked(paths, sample):
-    """Test parameters: `slow` ones of a sample, else `long` ones."""
-    return [
-        pytest.param(
-            path,
-            id=path.stem,
-            marks=pytest.mark.slow if path.stem in sample else pytest.mark.long,
-        )
-        for path in paths
-    ]
+MARKED = [
+    pytest.param(
+        path,
+        id=path.stem,
+        marks=pytest.mark.slow if path.stem in TRAINED_SAMPLE else pytest.mark.long,
+    )
+    for path in TRAINED
+]
 
 
-@pytest.mark.parametrize("path", _marked(PATHS, SAMPLE))
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_outputs_equal_those_of_the_reference(path):
     stored = fixture.load(path)
     module, variables = _model(stored)
@@ -69,7 +54,7 @@ def test_outputs_equal_those_of_the_reference(path):
         _compare(stored, prefix, _run(evaluate, variables, _image(size)))
 
 
-@pytest.mark.parametrize("path", _marked(TRAINED, TRAINED_SAMPLE))
+@pytest.mark.parametrize("path", MARKED)
 def test_training_mode_equals_that_of_the_reference_in_float32(path):
     stored = fixture.load(path)
     module, variables = _trained_model(stored)
@@ -84,7 +69,7 @@ def test_training_mode_equals_that_of_the_reference_in_float32(path):
     _compare(stored, f"train/{size[0]}x{size[1]}/", outputs, ROUNDING)
 
 
-@pytest.mark.parametrize("path", _marked(TRAINED, TRAINED_SAMPLE))
+@pytest.mark.parametrize("path", MARKED)
 def test_training_mode_and_gradients_equal_those_of_the_reference(path):
     stored = fixture.load(path)
     module, variables = _trained_model(stored)
