@@ -1,4 +1,4 @@
-"""Command line of the data layer: `python -m fashionjax.data prepare DATASET`."""
+"""Command line of the data layer: `python -m fashionjax.data COMMAND DATASET`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fashionjax.data.datasets import ccp
 from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
+from fashionjax.data.refine_command import add_refine, run_refine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "refine":
+            run_refine(options)
+            return 0
         done = prepare(
             options.dataset,
             options.raw,
@@ -28,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             max_bad_fraction=options.max_bad,
             overwrite=options.overwrite,
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     counts = ", ".join(f"{n} {split}" for split, n in done.num_examples.items())
@@ -69,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--overwrite", action="store_true", help="prepare anew even if it is there"
     )
+    add_refine(commands)
     return parser
 
 

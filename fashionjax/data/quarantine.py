@@ -58,7 +58,7 @@ class Quarantine:
             raise error
         raise ValueError(
             f"{len(self.reasons)} of {self.num_examples} examples are bad; allowed are"
-            f" {self.limit}, and more with python -m fashionjax.data prepare …"
+            f" {self.limit}, and more with python -m fashionjax.data …"
             f" --max_bad=FRACTION:\n{describe(self.reasons)}"
         ) from error
 

@@ -1,0 +1,224 @@
+"""`python -m fashionjax.data refine`: arguments, the datasets' files, what is told."""
+
+import argparse
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from fashionjax.data.datasets import ccp
+from fashionjax.data.detector import (
+    Detections,
+    PersonDetector,
+    YoloxDetector,
+    read_detections,
+)
+from fashionjax.data.images import decode_image, decode_label
+from fashionjax.data.label_maps import CCP_59
+from fashionjax.data.prepare import default_data_dir
+from fashionjax.data.quarantine import MAX_BAD_FRACTION
+from fashionjax.data.refine import (
+    DECISIONS_FILE,
+    MIN_SCORE,
+    REVIEW,
+    VERDICTS_FILE,
+    Decision,
+    Example,
+    read_verdicts,
+    refine,
+    summarize,
+)
+from fashionjax.report.review import LeftOver, write_review
+
+SUMMARY_FILE = "summary.json"
+
+_MEANINGS = {
+    "images": "photos",
+    "several_persons": "  of which with several persons",
+    "whole": "left alone",
+    "crop_30": "cropped with margins of 30 %",
+    "crop_10": "cropped with margins of 10 %",
+    "crop_0": "cropped without margins",
+    "review": "left over",
+    "accepted": "  of which accepted",
+    "rejected": "  of which rejected",
+    "open": "  of which without a verdict",
+    "kept": "kept",
+}
+_S3 = {"several_persons": "12,188", "review": "about 1,030", "kept": "43,470"}
+
+
+def add_refine(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser(
+        "refine", help="crop photos of several people to the one that is annotated"
+    )
+    command.add_argument("dataset", choices=_READERS)
+    command.add_argument(
+        "--raw", metavar="DIR", required=True, help="the dataset's files"
+    )
+    command.add_argument(
+        "--detector",
+        metavar="FILE",
+        required=True,
+        help="what finds persons: a YOLOX network (.onnx), or what a detector found"
+        " (.json, in the form of COCO's results)",
+    )
+    command.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where the decisions are kept; default:"
+        f" {default_data_dir() / 'refined'}/DATASET",
+    )
+    command.add_argument(
+        "--min_score",
+        type=float,
+        metavar="SCORE",
+        default=MIN_SCORE,
+        help="from which a detection is a person, 0..1; default: %(default)s",
+    )
+    command.add_argument(
+        "--max_bad",
+        type=float,
+        metavar="FRACTION",
+        default=MAX_BAD_FRACTION,
+        help="share of the photos, 0..1, that may be damaged; default: %(default)s",
+    )
+
+
+def run_refine(options: argparse.Namespace) -> None:
+    """Decides, writes the page and the summary, and prints how it went.
+
+    Args:
+        options: What `add_refine` parses.
+
+    Raises:
+        ValueError, OSError: Bad input; see `fashionjax.data.refine.refine`.
+        ImportError: onnxruntime is needed and not there.
+    """
+    out = pathlib.Path(
+        options.out or default_data_dir() / "refined" / options.dataset
+    ).expanduser()
+    examples = _READERS[options.dataset](pathlib.Path(options.raw).expanduser())
+    decisions = refine(
+        examples,
+        _load(options.detector),
+        out,
+        detector_identity=_identity(options.detector),
+        min_score=options.min_score,
+        max_bad_fraction=options.max_bad,
+        num_threads=os.cpu_count() or 1,
+    )
+    verdicts = read_verdicts(out / VERDICTS_FILE, decisions)
+    summary = summarize(decisions, verdicts)
+    (out / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
+    facts = {
+        "Dataset": f"{options.dataset}, {summary['images']:,} photos",
+        "Detector": pathlib.Path(options.detector).name,
+        "Persons": f"score of {options.min_score} or more",
+        "Decisions": str(out / DECISIONS_FILE),
+    }
+    page = write_review(out, _left_over(examples, decisions, verdicts), facts)
+    print(describe_summary(summary))
+    print(f"decisions in {out / DECISIONS_FILE}")
+    if summary["open"]:
+        print(
+            f"open {page} to judge what is left over, save {VERDICTS_FILE} beside it,"
+            " and run this again"
+        )
+
+
+def describe_summary(summary: Mapping[str, int]) -> str:
+    """Returns a table of the numbers, with S3's where it tells them."""
+    lines = [f"{'':32}{'here':>9}{'S3':>13}"]
+    for name, meaning in _MEANINGS.items():
+        lines.append(f"{meaning:32}{summary[name]:>9,}{_S3.get(name, ''):>13}".rstrip())
+    return "\n".join(lines)
+
+
+def _load(path: str) -> PersonDetector | Mapping[str, Detections]:
+    if path.endswith(".json"):
+        return read_detections(path)
+    if path.endswith(".onnx"):
+        return YoloxDetector(path, num_threads=1)  # photos run side by side instead
+    raise ValueError(f"detector {path}; allowed are .onnx and .json files")
+
+
+def _identity(path: str) -> dict[str, str]:
+    """A detector's file may move; another one of its name is another detector."""
+    with open(path, "rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _left_over(
+    examples: Sequence[Example],
+    decisions: Sequence[Decision],
+    verdicts: Mapping[str, bool],
+) -> Iterator[LeftOver]:
+    """What the page shows, read again one at a time."""
+    reads = {example.image_id: example.read for example in examples}
+    for decision in decisions:
+        if decision.path != REVIEW:
+            continue
+        image, label = reads[decision.image_id]()
+        persons, *crops = decision.persons
+        tried = ", ".join(map(str, crops)) or "nothing is annotated"
+        yield LeftOver(
+            image_id=decision.image_id,
+            image=image,
+            label=label,
+            columns=decision.columns,
+            boxes=decision.boxes,
+            note=f"persons: {persons}; in the crops: {tried}",
+            accepted=verdicts.get(decision.image_id),
+        )
+
+
+def _ccp(raw: pathlib.Path) -> list[Example]:
+    """CCP: whatever its 59 labels name is annotated, hair and skin too."""
+    root = ccp.find_raw(raw)
+
+    def read(photo: pathlib.Path, label: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+        image = decode_image(photo.read_bytes(), name=str(photo))
+        return image, CCP_59.apply(ccp.read_label(label))
+
+    labels = root / "annotations/pixel-level"
+    return _pairs(root / "photos", labels, ".mat", read)
+
+
+def _folder(raw: pathlib.Path) -> list[Example]:
+    """Photos in `images/`, and label PNGs of the same names in `labels/`."""
+
+    def read(photo: pathlib.Path, label: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+        image = decode_image(photo.read_bytes(), name=str(photo))
+        return image, decode_label(label.read_bytes(), name=str(label))
+
+    return _pairs(raw / "images", raw / "labels", ".png", read)
+
+
+def _pairs(
+    photos: pathlib.Path,
+    labels: pathlib.Path,
+    ending: str,
+    read: Callable[[pathlib.Path, pathlib.Path], tuple[np.ndarray, np.ndarray]],
+) -> list[Example]:
+    """The photos that have a label, by name."""
+    examples = []
+    for photo in sorted(photos.glob("*")):
+        label = labels / f"{photo.stem}{ending}"
+        if photo.is_file() and label.is_file():
+            examples.append(Example(photo.stem, functools.partial(read, photo, label)))
+    if not examples:
+        raise ValueError(f"no photo in {photos} has a {ending} file in {labels}")
+    return examples
+
+
+_READERS: dict[str, Callable[[pathlib.Path], list[Example]]] = {
+    ccp.NAME: _ccp,
+    "folder": _folder,
+}
+"""The photos of a dataset's files, and their labels, by its name."""
