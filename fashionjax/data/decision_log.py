@@ -92,9 +92,12 @@ def _parse(data: bytes, path: pathlib.Path) -> tuple[Any, list[dict[str, Any]]]:
     values = []
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            values.append(json.loads(line))
+            value = json.loads(line)
         except ValueError as error:
             raise ValueError(f"{path}, line {number} is no JSON: {error}") from error
+        if number > 1 and not isinstance(value, dict):
+            raise ValueError(f"{path}, line {number} is no object: {value!r}")
+        values.append(value)
     if not values or _SETTINGS not in values[0]:
         raise ValueError(f"{path} does not begin with its settings")
     return values[0][_SETTINGS], values[1:]

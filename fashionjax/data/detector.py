@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
-from PIL import Image
+
+from fashionjax.data.images import resize_image
 
 _PERSON_IN_RESULTS = 1
 _PERSON_IN_NETWORK = 0
@@ -145,9 +146,8 @@ def letterbox(
     height, width = image.shape[:2]
     scale = min(size[0] / height, size[1] / width)
     new = max(1, int(height * scale)), max(1, int(width * scale))
-    resized = Image.fromarray(image).resize(new[::-1], Image.Resampling.BILINEAR)
     canvas = np.full((*size, 3), _PADDING, np.uint8)
-    canvas[: new[0], : new[1]] = resized
+    canvas[: new[0], : new[1]] = resize_image(image, new)
     return canvas[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32), scale
 
 

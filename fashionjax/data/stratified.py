@@ -15,8 +15,8 @@ from fashionjax.data.dataset import SPLITS
 def s3_sizes(num_images: int) -> tuple[int, int, int]:
     """S3's sizes of train, val and test: 70, 9 and 21 percent.
 
-    S3 tells the counts alone. They are those of setting 30 % aside, and of that 30 % for
-    val, both rounded up: 30,429, 3,913 and 9,128 of 43,470.
+    S3 tells the counts alone. They are those of setting 30 % aside, and of that 30 %
+    for val, both rounded up: 30,429, 3,913 and 9,128 of 43,470.
 
     Args:
         num_images: Number of images.
@@ -36,18 +36,18 @@ def stratified_split(
 ) -> Int64[np.ndarray, " num_images"]:
     """Divides images into parts of given sizes that have each class alike.
 
-    The rarest class goes first, while there is still freedom: each of its images goes to
-    the part that lacks most of it, or most images among equal ones. Then the class that
-    is rarest in what is left, and at last the images without any class. A part that is
-    full takes no more, so that the sizes are exact. The paper leaves to chance which of a
-    class's images go where; here they are dealt out in the order of their other classes,
-    and chance decides among those that have the same.
+    The rarest class goes first, while there is still freedom: one by one its images are
+    for the part that lacks most of it, or most images among equal ones. Then the class
+    that is rarest in what is left, and at last the images without any class. A part
+    that is full takes no more, so that the sizes are exact. The paper leaves to chance
+    which of a class's images go where; here chance decides their order, and their other
+    classes where each is needed most.
 
     Args:
         present: Whether an image has a class. Background, which all have, may be there
             or not.
         sizes: Number of images in each part.
-        seed: Of the choices that are left to chance.
+        seed: Of the order.
 
     Returns:
         The part of each image, from 0. The same for the same arguments, on any machine.
@@ -59,18 +59,22 @@ def stratified_split(
     num_images = len(present)
     rng = np.random.default_rng(seed)
     # The last column counts the image itself: what a part wants of it is its size.
-    wants = np.concatenate([present, np.ones((num_images, 1), bool)], axis=1)
-    lacking = np.outer(np.array(sizes) / max(1, num_images), wants.sum(axis=0))
-    lacking[:, -1] = sizes
+    counted = np.concatenate([present, np.ones((num_images, 1), bool)], axis=1)
+    counted = counted.astype(np.int64)
+    wanted = np.outer(sizes, counted.sum(axis=0)) / max(1, num_images)
+    wanted[:, -1] = sizes
     part_of = np.full(num_images, -1)
+    behind = np.zeros(wanted.shape, np.int64)
     while (left := np.flatnonzero(part_of < 0)).size:
-        counts = wants[left].sum(axis=0)
+        counts = counted[left].sum(axis=0)
         rarest = int(np.argmin(np.where(counts > 0, counts, num_images + 1)))
-        chosen = _by_classes(left[wants[left, rarest]], present, rng)
+        lacking = wanted - [
+            counted[part_of == p].sum(axis=0) for p in range(len(sizes))
+        ]
+        chosen = rng.permutation(left[counted[left, rarest] > 0])
         room = lacking[:, -1].astype(np.int64)
-        part_of[chosen] = _deal(_shares(lacking[:, rarest], room, len(chosen)))
-        for part in range(len(sizes)):
-            lacking[part] -= wants[chosen[part_of[chosen] == part]].sum(axis=0)
+        shares = _shares(lacking[:, rarest], room, len(chosen))
+        part_of[chosen] = _deal(counted[chosen], shares, np.array(sizes), behind)
     return part_of
 
 
@@ -170,14 +174,6 @@ def _check(present: np.ndarray, sizes: Sequence[int]) -> None:
         )
 
 
-def _by_classes(
-    images: Int64[np.ndarray, " n"], present: np.ndarray, rng: np.random.Generator
-) -> Int64[np.ndarray, " n"]:
-    """The images in the order of their classes, by chance among equal ones."""
-    shuffled = rng.permutation(images)
-    return shuffled[np.lexsort(present[shuffled].T)] if present.size else shuffled
-
-
 def _shares(
     lacking: Float64[np.ndarray, " num_parts"],
     room: Int64[np.ndarray, " num_parts"],
@@ -200,8 +196,34 @@ def _shares(
     return np.bincount(parts[order[:total]], minlength=len(room))
 
 
-def _deal(shares: Int64[np.ndarray, " num_parts"]) -> Int64[np.ndarray, " n"]:
-    """Parts in an order in which each comes at even distances, `shares` times."""
-    parts = np.repeat(np.arange(len(shares)), shares)
-    places = np.concatenate([(np.arange(n) + 0.5) / max(1, n) for n in shares])
-    return parts[np.argsort(places, kind="stable")]
+def _deal(
+    counted: Int64[np.ndarray, "n num_classes"],
+    shares: Int64[np.ndarray, " num_parts"],
+    sizes: Int64[np.ndarray, " num_parts"],
+    behind: Int64[np.ndarray, "num_parts num_classes"],
+) -> Int64[np.ndarray, " n"]:
+    """Which image goes where: each to the part that is most behind with its classes.
+
+    That is the part where the squares of `behind`, each divided by the part's size,
+    have the smallest sum then. In integers, so that no rounding decides.
+
+    Args:
+        counted: The images' classes, 1 or 0, in the order to deal them out.
+        shares: How many of them each part gets.
+        sizes: Number of images in each part in the end.
+        behind: What a part lacks of its share of all that was dealt out, times the
+            number of all images; brought up to date.
+
+    Returns:
+        The part of each image.
+    """
+    open_shares, total = shares.copy(), int(sizes.sum())
+    parts = np.empty(len(counted), np.int64)
+    for position, image in enumerate(counted):
+        urgency = (2 * behind @ image - total * image.sum()) / np.maximum(sizes, 1)
+        part = int(np.argmax(np.where(open_shares > 0, urgency, -np.inf)))
+        parts[position] = part
+        open_shares[part] -= 1
+        behind += np.outer(sizes, image)
+        behind[part] -= total * image
+    return parts

@@ -1,0 +1,122 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from fashionjax.data.__main__ import main
+from fashionjax.data.refine_command import describe_summary
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three photos: one of a person, two of two, of which one needs eyes."""
+    root = tmp_path / "raw"
+    (root / "images").mkdir(parents=True)
+    (root / "labels").mkdir()
+    label = np.zeros((40, 100), np.uint8)
+    label[5:35, 40:60] = 4
+    found = []
+    for name, strangers in {"a": [], "b": [80], "c": [45]}.items():
+        Image.new("RGB", (100, 40), (90, 90, 90)).save(root / f"images/{name}.jpg")
+        Image.fromarray(label).save(root / f"labels/{name}.png")
+        found += [
+            {
+                "image_id": name,
+                "category_id": 1,
+                "bbox": [x, 5, 15, 30],
+                "score": 0.9,
+            }
+            for x in (40, *strangers)
+        ]
+    Image.new("RGB", (100, 40)).save(root / "images/without_label.jpg")
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    return root
+
+
+def words(folder, dataset="folder"):
+    return [
+        "refine",
+        dataset,
+        f"--raw={folder}",
+        f"--detector={folder.parent / 'found.json'}",
+        f"--out={folder.parent / 'out'}",
+    ]
+
+
+def test_from_a_folder_to_verdicts(folder, tmp_path, capsys):
+    assert main(words(folder)) == 0
+    out = tmp_path / "out"
+    told = capsys.readouterr().out
+    assert f"open {out / 'review.html'} to judge" in told
+    assert "left over" in told
+    summary = json.loads((out / "summary.json").read_text())
+    assert [summary[k] for k in ("images", "whole", "crop_30", "open")] == [3, 1, 1, 1]
+    page = (out / "review.html").read_text()
+    assert 'data-id="c"' in page
+    assert 'data-id="b"' not in page
+    assert " checked" not in page
+
+    (out / "review.csv").write_text("image_id,verdict\nc,accept\n")
+    before = (out / "decisions.jsonl").read_bytes()
+    assert main(words(folder)) == 0
+    assert "open" not in capsys.readouterr().out
+    assert (out / "decisions.jsonl").read_bytes() == before
+    assert json.loads((out / "summary.json").read_text())["kept"] == 3
+    assert 'value="accept" checked' in (out / "review.html").read_text()
+
+
+def test_ccp_is_read_as_it_is_published(folder, tmp_path):
+    old = folder.rename(tmp_path / "old")
+    (folder / "photos").mkdir(parents=True)
+    (folder / "annotations/pixel-level").mkdir(parents=True)
+    for path in (old / "images").glob("?.jpg"):
+        path.rename(folder / "photos" / path.name)
+        label = np.array(Image.open(old / f"labels/{path.stem}.png"))
+        mat = folder / f"annotations/pixel-level/{path.stem}.mat"
+        scipy.io.savemat(mat, {"groundtruth": label})
+    assert main(words(folder, "ccp")) == 0
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert [summary[k] for k in ("images", "whole", "crop_30", "open")] == [3, 1, 1, 1]
+
+
+def test_decisions_have_a_place_of_their_own(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHIONJAX_DATA", str(tmp_path / "data"))
+    assert main([word for word in words(folder) if "--out" not in word]) == 0
+    assert (tmp_path / "data/refined/folder/decisions.jsonl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("replaced", "by", "message"),
+    [
+        ("found.json", "found.pt", "allowed are .onnx and .json files"),
+        ("found.json", "other.json", "cannot read the detections"),
+        ("/raw", "/out", "no photo in "),
+    ],
+)
+def test_errors_are_told_in_a_line(folder, capsys, replaced, by, message):
+    assert main([word.replace(replaced, by) for word in words(folder)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_without_onnxruntime_the_extra_is_named(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    command = words(folder)
+    command[3] = f"--detector={tmp_path / 'yolox.onnx'}"
+    assert main(command) == 1
+    assert "pip install fashionjax[refine]" in capsys.readouterr().err
+
+
+def test_the_table_has_the_numbers_of_s3_beside_ours():
+    names = [
+        *["images", "several_persons", "whole", "crop_30", "crop_10", "crop_0"],
+        *["review", "accepted", "rejected", "open", "kept"],
+    ]
+    lines = describe_summary({name: 1000 + i for i, name in enumerate(names)})
+    assert [line.split()[-1] for line in lines.splitlines()[1:3]] == ["1,000", "12,188"]
+    assert lines.splitlines()[-1].split() == ["kept", "1,010", "43,470"]
