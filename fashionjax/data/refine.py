@@ -338,6 +338,20 @@ def kept_columns(
     }
 
 
+def read_refined(folder: str | os.PathLike[str]) -> dict[str, Columns | None]:
+    """Reads what a finished refinement has of each photo; see `kept_columns`.
+
+    Args:
+        folder: Where `refine` kept its decisions, and `review.csv` the verdicts.
+
+    Raises:
+        ValueError: There are no decisions, or a file is damaged.
+    """
+    decisions = read_decisions(folder)
+    verdicts = read_verdicts(pathlib.Path(folder) / VERDICTS_FILE, decisions)
+    return kept_columns(decisions, verdicts)
+
+
 def summarize(
     decisions: Sequence[Decision], verdicts: Mapping[str, bool]
 ) -> dict[str, int]:

@@ -7,6 +7,7 @@ import scipy.io
 from PIL import Image
 
 from fashionjax.data.__main__ import main
+from fashionjax.data.refine import read_refined
 from fashionjax.data.refine_command import describe_summary
 
 
@@ -59,10 +60,12 @@ def test_from_a_folder_to_verdicts(folder, tmp_path, capsys):
     assert 'data-id="b"' not in page
     assert " checked" not in page
 
+    assert read_refined(out) == {"a": (0, 100), "b": (34, 66), "c": None}
     (out / "review.csv").write_text("image_id,verdict\nc,accept\n")
     before = (out / "decisions.jsonl").read_bytes()
     assert main(words(folder)) == 0
     assert "open" not in capsys.readouterr().out
+    assert read_refined(out) == {"a": (0, 100), "b": (34, 66), "c": (40, 60)}
     assert (out / "decisions.jsonl").read_bytes() == before
     assert json.loads((out / "summary.json").read_text())["kept"] == 3
     assert 'value="accept" checked' in (out / "review.html").read_text()
