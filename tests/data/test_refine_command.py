@@ -64,7 +64,7 @@ def test_from_a_folder_to_verdicts(folder, tmp_path, capsys):
     (out / "review.csv").write_text("image_id,verdict\nc,accept\n")
     before = (out / "decisions.jsonl").read_bytes()
     assert main(words(folder)) == 0
-    assert "open" not in capsys.readouterr().out
+    assert "to judge" not in capsys.readouterr().out
     assert read_refined(out) == {"a": (0, 100), "b": (34, 66), "c": (40, 60)}
     assert (out / "decisions.jsonl").read_bytes() == before
     assert json.loads((out / "summary.json").read_text())["kept"] == 3
