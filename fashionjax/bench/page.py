@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fashionjax.bench.charts import Bars, Chart, Curves, Roofline, draw
 from fashionjax.bench.results import Row
-from fashionjax.report.page import document, section
+from fashionjax.report.markup import document, section
 from fashionjax.report.theme import DARK, LIGHT
 
 _VARIED = {

@@ -19,7 +19,7 @@ class PreparedSource:
         self,
         directory: pathlib.Path,
         split: str,
-        size: tuple[int, int],
+        size: tuple[int, int] | None,
         label_map: LabelMap,
         *,
         cache: bool = False,
@@ -29,7 +29,8 @@ class PreparedSource:
         Args:
             directory: Folder of the prepared version (with its `dataset_info.json`).
             split: `train`, `val` or `test`.
-            size: (height, width) of what comes out; the aspect ratio is not kept.
+            size: (height, width) of what comes out; the aspect ratio is not kept. None
+                leaves every image and every label as large as it is.
             label_map: From the ids in the files to the classes.
             cache: Keep every example in memory once it is read, as uint8 at `size`:
                 4 * height * width bytes each, so 900 photos at 144x96 take 50 MB and
@@ -38,9 +39,9 @@ class PreparedSource:
         Raises:
             ValueError: The size is not positive or the split does not exist.
         """
-        if len(size) != 2 or min(size) < 1:
+        if size is not None and (len(size) != 2 or min(size) < 1):
             raise ValueError(f"size {size}: allowed are (height, width), both positive")
-        self.size = (int(size[0]), int(size[1]))
+        self.size = None if size is None else (int(size[0]), int(size[1]))
         self.split = split
         self.label_map = label_map
         self._directory = directory
@@ -84,7 +85,9 @@ class PreparedSource:
         image = decode_image(record[IMAGE], name=name, size=self.size)
         label = decode_label(record[LABEL], name=f"the label of {name}")
         try:
-            label = self.label_map.apply(resize_label(label, self.size))
+            if self.size is not None:
+                label = resize_label(label, self.size)
+            label = self.label_map.apply(label)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         return {IMAGE: image, LABEL: label, "image_id": image_id}

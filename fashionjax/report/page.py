@@ -1,12 +1,12 @@
 """The page itself: `report/index.html`."""
 
-import html
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fashionjax.constants import IGNORE_INDEX
+from fashionjax.report import markup
 from fashionjax.report.confusion import draw_confusion
 from fashionjax.report.contact_sheet import CONTACT_SHEET, draw_contact_sheet
 from fashionjax.report.curves import Chart, draw_chart, make_charts
@@ -26,7 +26,6 @@ from fashionjax.report.panels import (
     panel_file,
     shown_classes,
 )
-from fashionjax.report.style import STYLE
 from fashionjax.report.theme import DARK
 from fashionjax.visualize import IGNORE_COLOR, Palette
 from fashionjax.writers import read_metrics
@@ -113,47 +112,9 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
         _all_metrics(evaluation),
     ]
     unfinished = page.with_name("index.html.unfinished")
-    unfinished.write_text(document(title, "\n".join(body)), encoding="utf-8")
+    unfinished.write_text(markup.document(title, "\n".join(body)), encoding="utf-8")
     unfinished.replace(page)
     return page
-
-
-def _text(value: object) -> str:
-    """Escapes text for the page."""
-    return html.escape(str(value))
-
-
-def _percent(value: float) -> str:
-    """Writes a fraction in percent, an undefined one as an en dash."""
-    return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
-
-
-def document(title: str, body: str) -> str:
-    """A page of this look, which needs nothing else."""
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{_text(title)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
-
-
-def section(title: str, note: str, content: str) -> str:
-    """A heading, a sentence below it, and HTML."""
-    return (
-        f"<section><h2>{_text(title)}</h2>"
-        f'<p class="note">{_text(note)}</p>{content}</section>'
-    )
 
 
 def _header(
@@ -163,27 +124,21 @@ def _header(
     commands: Mapping[str, str],
 ) -> str:
     cards = [
-        f'<div class="card"><span class="name">{_text(name)}</span>'
-        f'<span class="value">{_percent(number(evaluation.metrics, metric))}</span>'
-        f'<span class="hint">{_text(hint)}</span></div>'
+        markup.card(name, markup.percent(number(evaluation.metrics, metric)), hint)
         for metric, (name, hint) in HEADLINES.items()
         if metric in evaluation.metrics
     ]
-    rows = [
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>"
-        for name, value in facts.items()
-    ]
     blocks = [
-        f'<p class="command">{_text(name)}</p><pre>{_text(command)}</pre>'
+        f'<p class="command">{markup.text(name)}</p><pre>{markup.text(command)}</pre>'
         for name, command in commands.items()
     ]
     return (
-        f"<header><h1>{_text(title)}</h1>"
-        f'<p class="note">{_text(evaluation.split)} split · '
+        f"<header><h1>{markup.text(title)}</h1>"
+        f'<p class="note">{markup.text(evaluation.split)} split · '
         f"{evaluation.num_images:,} images · parameters of step "
         f"{evaluation.step:,}</p></header>"
         f'<div class="cards">{"".join(cards)}</div>'
-        f'<dl class="facts">{"".join(rows)}</dl>{"".join(blocks)}'
+        f"{markup.facts(facts)}{''.join(blocks)}"
     )
 
 
@@ -192,22 +147,23 @@ def _picture(name: str, alt: str) -> str:
     return (
         f'<picture><source srcset="{name}{DARK.suffix}.png" '
         f'media="(prefers-color-scheme: dark)"><img src="{name}.png" '
-        f'alt="{_text(alt)}" loading="lazy"></picture>'
+        f'alt="{markup.text(alt)}" loading="lazy"></picture>'
     )
 
 
 def _charts(charts: Sequence[Chart]) -> str:
     if not charts:
-        return section("Training", "This run has no recorded metrics.", "")
+        return markup.section("Training", "This run has no recorded metrics.", "")
     figures = [
-        f"<figure><figcaption>{_text(chart.title)}</figcaption>"
+        f"<figure><figcaption>{markup.text(chart.title)}</figcaption>"
         f"{_picture(chart.name, f'{chart.title} over the steps of the run')}</figure>"
         for chart in charts
     ]
     note = (
         "Faint lines are the values, strong lines a running mean where there are many."
     )
-    return section("Training", note, f'<div class="charts">{"".join(figures)}</div>')
+    content = f'<div class="charts">{"".join(figures)}</div>'
+    return markup.section("Training", note, content)
 
 
 def _augmentation(examples: Sequence[AugmentedExample]) -> str:
@@ -222,29 +178,21 @@ def _augmentation(examples: Sequence[AugmentedExample]) -> str:
         f'<figure><img src="{CONTACT_SHEET}" loading="lazy"'
         ' alt="Rows of an example and its augmented versions"></figure>'
     )
-    return section("Augmentation", note, f'<div class="charts">{figure}</div>')
+    return markup.section("Augmentation", note, f'<div class="charts">{figure}</div>')
 
 
-def _chip(color: Sequence[int]) -> str:
-    red, green, blue = (int(value) for value in color)
-    return f'<i class="chip" style="background:rgb({red},{green},{blue})"></i>'
-
-
-def _bar(value: float) -> str:
-    """A cell with a number and, unless it is undefined, a bar as long as it."""
-    text = f'<span class="number">{_percent(value)}</span>'
-    if not math.isfinite(value):
-        return f"<td>{text}</td>"
-    width = 100 * min(1.0, max(0.0, value))
-    return f'<td>{text}<span class="bar"><b style="width:{width:.1f}%"></b></span></td>'
+def _fraction_cell(value: float) -> str:
+    """A cell with a fraction in percent and a bar; no bar where it is undefined."""
+    length = value if math.isfinite(value) else None
+    return markup.bar_cell(markup.percent(value), length)
 
 
 def _classes(results: Sequence[ClassResult], palette: Palette) -> str:
     # Classes that do not occur have nothing to show and come last.
     ordered = sorted(results, key=lambda r: -r.share if r.share > 0 else 1.0)
     rows = [
-        f'<tr><th scope="row">{_chip(palette[result.class_id])}{_text(result.name)}'
-        f"</th>{_bar(result.share)}{_bar(result.iou)}{_bar(result.accuracy)}</tr>"
+        f'<tr><th scope="row">{markup.chip(palette[result.class_id])}'
+        f"{markup.text(result.name)}</th>{_fraction_cell(result.share)}{_fraction_cell(result.iou)}{_fraction_cell(result.accuracy)}</tr>"
         for result in ordered
     ]
     table = (
@@ -257,7 +205,7 @@ def _classes(results: Sequence[ClassResult], palette: Palette) -> str:
         "By share of the labelled pixels. Accuracy is the part of a class's pixels that"
         " were found; – where a class neither occurs nor was predicted."
     )
-    return section("Classes", note, table)
+    return markup.section("Classes", note, table)
 
 
 def _confusion(num_classes: int) -> str:
@@ -267,7 +215,8 @@ def _confusion(num_classes: int) -> str:
     )
     name = "matrix wide" if num_classes > 30 else "matrix"
     picture = _picture("confusion", "Confusion matrix in percent of the true class")
-    return section("Confusion", note, f'<div class="scroll {name}">{picture}</div>')
+    content = f'<div class="scroll {name}">{picture}</div>'
+    return markup.section("Confusion", note, content)
 
 
 def _panels(
@@ -278,26 +227,26 @@ def _panels(
     colors = {IGNORE_INDEX: ("no label", IGNORE_COLOR)}
     colors |= dict(enumerate(zip(class_names, palette, strict=True)))
     legend = "".join(
-        f"<li>{_chip(colors[i][1])}{_text(colors[i][0])}</li>"
+        f"<li>{markup.chip(colors[i][1])}{markup.text(colors[i][0])}</li>"
         for i in shown_classes(panels)
     )
     cards = []
     for position, panel in enumerate(panels):
         pictures = "".join(
             f'<img src="{panel_file(position, kind)}" loading="lazy"'
-            f' alt="{kind} of {_text(panel.image_id)}">'
+            f' alt="{kind} of {markup.text(panel.image_id)}">'
             for kind in KINDS
         )
         cards.append(
             f'<figure><div class="triple">{pictures}</div><figcaption>'
-            f"<span>{_text(panel.image_id)}</span>"
-            f"<span>{_percent(agreement(panel))} of pixels right</span>"
+            f"<span>{markup.text(panel.image_id)}</span>"
+            f"<span>{markup.percent(agreement(panel))} of pixels right</span>"
             "</figcaption></figure>"
         )
     note = "Photo, truth and prediction; the first examples of the split, not chosen."
     if any(panel.pred_boxes is not None for panel in panels):
         note += " Boxes are those of the classes that the truth contains."
-    return section(
+    return markup.section(
         "Examples",
         note,
         f'<ul class="legend">{legend}</ul><div class="panels">{"".join(cards)}</div>',
@@ -309,7 +258,8 @@ def _all_metrics(evaluation: Evaluation) -> str:
     for name in evaluation.metrics:
         value = number(evaluation.metrics, name)
         text = f"{value:.4f}" if math.isfinite(value) else "–"
-        rows.append(f'<tr><th scope="row">{_text(name)}</th><td>{text}</td></tr>')
+        title = markup.text(name)
+        rows.append(f'<tr><th scope="row">{title}</th><td>{text}</td></tr>')
     return (
         f"<details><summary>All {len(rows)} metrics</summary>"
         f'<table class="metrics">{"".join(rows)}</table></details>'

@@ -1,6 +1,7 @@
 """One look for all figures, light and dark; matplotlib without global state."""
 
 import dataclasses
+import io
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -96,4 +97,11 @@ def style_axes(axes: Axes, theme: Theme) -> None:
 
 def save(figure: Figure, folder: Path, name: str, theme: Theme) -> None:
     """Writes `NAME.png`, or `NAME-dark.png`, at 160 dots an inch."""
-    figure.savefig(folder / f"{name}{theme.suffix}.png", dpi=160)
+    (folder / f"{name}{theme.suffix}.png").write_bytes(to_png(figure))
+
+
+def to_png(figure: Figure) -> bytes:
+    """Returns a figure as a PNG file of 160 dots an inch."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=160)
+    return file.getvalue()
