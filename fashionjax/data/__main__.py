@@ -8,6 +8,7 @@ from fashionjax.data.datasets import ccp
 from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
+from fashionjax.doctor.command import add_doctor, run_doctor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,24 +22,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        if options.command == "refine":
-            run_refine(options)
-            return 0
-        done = prepare(
-            options.dataset,
-            options.raw,
-            options.data_dir,
-            scheme=options.split,
-            max_bad_fraction=options.max_bad,
-            overwrite=options.overwrite,
-        )
+        _COMMANDS[options.command](options)
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    done = prepare(
+        options.dataset,
+        options.raw,
+        options.data_dir,
+        scheme=options.split,
+        max_bad_fraction=options.max_bad,
+        overwrite=options.overwrite,
+    )
     counts = ", ".join(f"{n} {split}" for split, n in done.num_examples.items())
     verb = "prepared" if done.fresh else "is there already"
     print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
-    return 0
+
+
+_COMMANDS = {"prepare": _prepare, "refine": run_refine, "doctor": run_doctor}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="prepare anew even if it is there"
     )
     add_refine(commands)
+    add_doctor(commands)
     return parser
 
 

@@ -17,12 +17,13 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
 
 
-def document(title: str, body: str) -> str:
+def document(title: str, body: str, style: str = "") -> str:
     """Returns a whole page.
 
     Args:
         title: Plain text.
         body: HTML.
+        style: CSS after that of all pages.
     """
     return f"""<!doctype html>
 <html lang="en">
@@ -31,7 +32,7 @@ def document(title: str, body: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{text(title)}</title>
-<style>{STYLE}</style>
+<style>{STYLE}{style}</style>
 </head>
 <body>
 <main>

@@ -1,0 +1,113 @@
+"""Prepared datasets as they are on disk: every split, full size, ids as stored."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+
+from fashionjax.data.dataset import SPLITS, Source
+from fashionjax.data.label_maps import CCP_4, CCP_4_BARE, CCP_59, LabelMap
+from fashionjax.data.prepared import PreparedSource
+
+LABEL_MAPS = {"ccp": (CCP_59, CCP_4, CCP_4_BARE)}
+"""Of each dataset the label map that names the ids as they are stored, then others."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredDataset:
+    """A dataset to examine.
+
+    Attributes:
+        name: What to call it.
+        label_maps: First the one that names the ids of the labels and changes none,
+            then those whose classes are told as well.
+        sources: By split; images and labels at their own size, ids as stored.
+        quarantine: Reasons, by id, of the examples left out when it was prepared.
+        directory: Where it lies; empty if nowhere.
+    """
+
+    name: str
+    label_maps: tuple[LabelMap, ...]
+    sources: Mapping[str, Source]
+    quarantine: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    directory: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the label maps.
+
+        Raises:
+            ValueError: The first one changes ids, or another is for other ids.
+        """
+        stored = self.label_maps[0]
+        changed = {s: t for s, t in stored.target_of.items() if s != t}
+        if changed:
+            raise ValueError(
+                f"label map {stored.name!r} changes ids, {changed}; allowed first is"
+                " one that names them as they are stored"
+            )
+        for label_map in self.label_maps:
+            if set(label_map.target_of) != set(stored.target_of):
+                raise ValueError(
+                    f"label map {label_map.name!r} is for other ids than"
+                    f" {stored.name!r}"
+                )
+
+
+def open_dataset(name: str, data_dir: pathlib.Path, scheme: str = "") -> StoredDataset:
+    """Opens a prepared dataset.
+
+    Args:
+        name: A key of `LABEL_MAPS`.
+        data_dir: The folder that it was prepared into.
+        scheme: How its photos are divided; may be empty where it was prepared for one
+            scheme only.
+
+    Raises:
+        ValueError: Unknown or not prepared there, or several schemes to choose from.
+    """
+    if name not in LABEL_MAPS:
+        raise ValueError(f"dataset {name!r}; allowed are {', '.join(LABEL_MAPS)}")
+    directory = _find(name, data_dir, scheme)
+    info = json.loads((directory / "dataset_info.json").read_text())
+    present = {split["name"] for split in info["splits"]}
+    metadata_file = directory / "metadata.json"
+    metadata = json.loads(metadata_file.read_text()) if metadata_file.exists() else {}
+    maps = LABEL_MAPS[name]
+    return StoredDataset(
+        name=name,
+        label_maps=maps,
+        sources={
+            split: PreparedSource(directory, split, None, maps[0])
+            for split in SPLITS
+            if split in present
+        },
+        quarantine=metadata.get("quarantine", {}),
+        directory=str(directory),
+    )
+
+
+def _find(name: str, data_dir: pathlib.Path, scheme: str) -> pathlib.Path:
+    """The newest version of a dataset under a scheme."""
+    files = sorted((data_dir / name).glob("*/*/dataset_info.json"), key=_version)
+    found = {file.parent.parent.name: file.parent for file in files}
+    if scheme in found:
+        return found[scheme]
+    if not found or scheme:
+        raise ValueError(
+            f"{name} is not prepared in {data_dir / name}"
+            + (f" for the split {scheme!r}" if scheme else "")
+            + (f"; there are {', '.join(sorted(found))}" if found else "")
+            + f"; run python -m fashionjax.data prepare {name} --data_dir={data_dir}"
+        )
+    if len(found) > 1:
+        raise ValueError(
+            f"{name} is prepared for the splits {', '.join(sorted(found))}; choose one"
+            " with --split"
+        )
+    return next(iter(found.values()))
+
+
+def _version(info_file: pathlib.Path) -> list[int]:
+    """The version as numbers, so that 10.0.0 comes after 9.0.0."""
+    parts = info_file.parent.name.split(".")
+    return [int(part) if part.isdigit() else -1 for part in parts]

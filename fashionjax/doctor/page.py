@@ -1,0 +1,474 @@
+"""The page: one HTML file that needs no other."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Int64
+
+from fashionjax.constants import BACKGROUND
+from fashionjax.data.label_maps import LabelMap
+from fashionjax.doctor.charts import ratio_histogram, size_scatter
+from fashionjax.doctor.datasets import StoredDataset
+from fashionjax.doctor.gallery import MAX_DUPLICATES, Gallery, Picture
+from fashionjax.doctor.people import MIN_SCORE
+from fashionjax.doctor.pictures import data_uri
+from fashionjax.doctor.summary import (
+    ALL,
+    DatasetSummary,
+    Duplicates,
+    ExactDuplicates,
+    MapSummary,
+    NearDuplicates,
+    Place,
+    Summary,
+)
+from fashionjax.report import markup
+from fashionjax.report.theme import DARK, LIGHT
+
+MAX_PROBLEMS = 200
+"""How many problems of a dataset the page lists; the JSON has all."""
+
+STYLE = """
+.gallery { display: grid; gap: 12px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
+.gallery figure, .sheet { background: var(--surface); padding: 8px;
+  border: 1px solid var(--line); border-radius: 10px; }
+.gallery .row, .sheet .row { display: flex; gap: 4px; }
+.gallery .row > *, .sheet .row > * { min-width: 0; flex: 1 1 0; }
+.gallery img { margin: 0 auto; border-radius: 5px; max-height: 216px;
+  object-fit: contain; }
+.sheet { margin-bottom: 12px; }
+.sheet h3 { font-size: 14px; margin: 2px 0 8px; }
+.sheet h3 span { color: var(--muted); font-weight: 400; }
+.sheet .row { flex-wrap: wrap; gap: 8px; }
+.sheet .row > * { flex: 0 0 auto; max-width: 100%; }
+.sheet img { border-radius: 5px; height: 160px; width: auto; }
+figcaption { color: var(--muted); font-size: 12px; padding-top: 6px;
+  overflow-wrap: anywhere; }
+.charts figcaption { color: var(--ink); font-size: inherit; padding-top: 0; }
+.tag { color: #fff; background: #be123c; border-radius: 5px; padding: 1px 7px;
+  font-size: 12px; font-weight: 600; }
+h3 { font-size: 16px; margin: 24px 0 10px; }
+.scroll + .scroll, .scroll + .gallery, .charts + .gallery, .charts + .scroll,
+.scroll + .charts { margin-top: 12px; }
+td.wide { overflow-wrap: anywhere; }
+td .number { white-space: nowrap; }
+.right th:not(:first-child), .right td:not(:first-child) { text-align: right; }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Chapter:
+    """All that the page tells of one dataset.
+
+    Attributes:
+        dataset: What was examined.
+        summary: Its numbers.
+        gallery: Its pictures.
+        sizes: (height, width) of its images, for the figures.
+    """
+
+    dataset: StoredDataset
+    summary: DatasetSummary
+    gallery: Gallery
+    sizes: Int64[np.ndarray, "images 2"]
+
+
+def make_page(
+    chapters: Sequence[Chapter],
+    duplicates: Duplicates,
+    photos: Mapping[Place, bytes],
+    command: str = "",
+) -> str:
+    """Writes the page.
+
+    Args:
+        chapters: One for each dataset.
+        duplicates: Of all of them.
+        photos: JPEG files of the duplicates to show.
+        command: What made the page; may be empty.
+
+    Returns:
+        HTML with all pictures inside.
+    """
+    names = ", ".join(chapter.summary.name for chapter in chapters)
+    title = f"Dataset{'s' * (len(chapters) > 1)} {names}"
+    summary = Summary([chapter.summary for chapter in chapters], duplicates)
+    body = [_header(title, summary, command)]
+    for chapter in chapters:
+        if len(chapters) > 1:
+            body.append(
+                f"<section><h1>{markup.text(chapter.summary.name)}</h1></section>"
+            )
+        body += _chapter(chapter)
+    body.insert(1 if len(chapters) > 1 else 2, _duplicates(duplicates, photos))
+    return markup.document(title, "\n".join(body), STYLE)
+
+
+def share_text(share: float) -> str:
+    """Writes a share in percent, so that a small one differs from none."""
+    percent = 100 * share
+    if percent == 0:
+        return "0 %"
+    if percent < 0.001:
+        return "<0.001 %"
+    return f"{percent:.{1 if percent >= 10 else 2 if percent >= 1 else 3}f} %"
+
+
+def _header(title: str, summary: Summary, command: str) -> str:
+    duplicates = summary.duplicates
+    both = [*duplicates.exact, *duplicates.near]
+    numbers = {
+        "Images": (sum(_total(d) for d in summary.datasets), "that can be read"),
+        "Problems": (sum(len(d.problems) for d in summary.datasets), "to look at"),
+        "Exact duplicates": (len(duplicates.exact), "groups of equal pixels"),
+        "Near duplicates": (len(duplicates.near), "pairs that look the same"),
+        "Across splits": (
+            sum(item.across_splits for item in both),
+            "of these groups and pairs",
+        ),
+    }
+    cards = [markup.card(n, f"{value:,}", hint) for n, (value, hint) in numbers.items()]
+    facts = {}
+    for dataset in summary.datasets:
+        splits = ", ".join(f"{n:,} {split}" for split, n in dataset.num_images.items())
+        facts[dataset.name] = f"{splits}; {dataset.directory}".removesuffix("; ")
+    origin = (
+        f'<p class="command">Made by</p><pre>{markup.text(command)}</pre>'
+        if command
+        else ""
+    )
+    return (
+        f"<header><h1>{markup.text(title)}</h1>"
+        '<p class="note">All numbers of this page are in doctor.json beside it.</p>'
+        f'</header><div class="cards">{"".join(cards)}</div>'
+        f"{markup.facts(facts)}{origin}"
+    )
+
+
+def _total(summary: DatasetSummary) -> int:
+    return sum(summary.num_images.values())
+
+
+def _chapter(chapter: Chapter) -> list[str]:
+    stored, *others = chapter.summary.maps
+    label_map = chapter.dataset.label_maps[0]
+    return [
+        _problems(chapter.summary),
+        _presence(stored, label_map),
+        _pixels(stored, label_map),
+        _baseline(chapter.summary.maps),
+        *(
+            _mapping(stored, label_map, mapped, target)
+            for mapped, target in zip(
+                others, chapter.dataset.label_maps[1:], strict=True
+            )
+        ),
+        _sizes(chapter),
+        _people(chapter),
+        _random(chapter.gallery),
+        _classes(chapter.gallery, stored),
+    ]
+
+
+def _table(head: Iterable[str], rows: Iterable[str], kind: str = "") -> str:
+    cells = "".join(f'<th scope="col">{markup.text(name)}</th>' for name in head)
+    return (
+        f'<div class="scroll {kind}"><table><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    """A row from HTML."""
+    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
+
+
+def _cells(values: Iterable[object]) -> list[str]:
+    return [f"<td>{markup.text(value)}</td>" for value in values]
+
+
+def _problems(summary: DatasetSummary) -> str:
+    problems = summary.problems
+    if not problems:
+        note = (
+            "None: every example can be read, has a label of its photo's size with a"
+            " class in it, and an id of its own."
+        )
+        return markup.section("Problems", note, "")
+    kinds = dict.fromkeys(problem.kind for problem in problems)
+    counts = {kind: sum(p.kind == kind for p in problems) for kind in kinds}
+    note = ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) + "."
+    if len(problems) > MAX_PROBLEMS:
+        note += f" The first {MAX_PROBLEMS} are listed."
+    rows = [
+        _row(
+            markup.text(problem.kind),
+            [
+                *_cells([problem.split or "–", problem.image_id]),
+                f'<td class="wide">{markup.text(problem.reason)}</td>',
+            ],
+        )
+        for problem in problems[:MAX_PROBLEMS]
+    ]
+    table = _table(["Problem", "Split", "Image", "Reason"], rows)
+    return markup.section("Problems", note, table)
+
+
+def _name(label_map: LabelMap, class_id: int) -> str:
+    color = markup.chip(label_map.palette[class_id])
+    return color + markup.text(label_map.class_names[class_id])
+
+
+def _by_images(summary: MapSummary) -> list[int]:
+    """Class ids, those in most images first."""
+    images = summary.splits[ALL].images
+    return sorted(range(len(images)), key=lambda i: -images[i])
+
+
+def _presence(summary: MapSummary, label_map: LabelMap) -> str:
+    rows = []
+    for class_id in _by_images(summary):
+        count = summary.splits[ALL].images[class_id]
+        cells = [f"<td>{count:,}</td>"]
+        for counts in summary.splits.values():
+            part = counts.images[class_id] / max(1, counts.num_images)
+            cells.append(markup.bar_cell(share_text(part), part))
+        rows.append(_row(_name(label_map, class_id), cells))
+    note = "Images that contain each class, and their share of the images of a split."
+    head = ["Class", "Images", *summary.splits]
+    return markup.section("Classes: images", note, _table(head, rows))
+
+
+def _pixels(summary: MapSummary, label_map: LabelMap) -> str:
+    everything = summary.splits[ALL]
+    # Background would leave the bars of all others too short to compare.
+    largest = max(
+        (s for c in summary.splits.values() for s in c.shares[BACKGROUND + 1 :]),
+        default=1.0,
+    )
+    weights_of = "train" if "train" in summary.splits else ALL
+    rows = []
+    for class_id in sorted(
+        range(len(everything.shares)), key=lambda i: -everything.shares[i]
+    ):
+        cells = []
+        for counts in summary.splits.values():
+            share = counts.shares[class_id]
+            length = None if class_id == BACKGROUND else share / (largest or 1.0)
+            cells.append(markup.bar_cell(share_text(share), length))
+        weight = summary.splits[weights_of].weights[class_id]
+        cells += _cells(["–" if weight is None else f"{weight:.3g}"])
+        rows.append(_row(_name(label_map, class_id), cells))
+    note = (
+        "Share of the labelled pixels. Bars end at the largest class but background,"
+        f" {share_text(largest)}. Weight: median frequency by class frequency in"
+        f" {weights_of}, what would balance a loss; for information."
+    )
+    if everything.ignored_share:
+        note += f" {share_text(everything.ignored_share)} of the pixels have no label."
+    head = ["Class", *summary.splits, "Weight"]
+    return markup.section("Classes: pixels", note, _table(head, rows))
+
+
+def _baseline(maps: Sequence[MapSummary]) -> str:
+    rows = []
+    for summary in maps:
+        values = [counts.background_accuracy for counts in summary.splits.values()]
+        texts = ["–" if v is None else f"{100 * v:.2f} %" for v in values]
+        rows.append(_row(markup.text(summary.name), _cells(texts)))
+    note = (
+        "Pixel accuracy of predicting background everywhere: what a model has to beat."
+    )
+    table = _table(["Label map", *maps[0].splits], rows)
+    return markup.section("All background", note, table)
+
+
+def _mapping(
+    stored: MapSummary, names: LabelMap, mapped: MapSummary, targets: LabelMap
+) -> str:
+    before, after = stored.splits[ALL], mapped.splits[ALL]
+    rows = []
+    for target in range(len(targets.class_names)):
+        sources = [s for s, t in mapped.sources.items() if t == target]
+        sources.sort(key=lambda s: -before.shares[s])
+        total = f'rowspan="{max(1, len(sources))}"'
+        end = (
+            f"<td {total}>{_name(targets, target)}</td>"
+            f"<td {total}>{share_text(after.shares[target])}</td>"
+            f"<td {total}>{after.images[target]:,}</td>"
+        )
+        for position, source in enumerate(sources):
+            cells = _cells([share_text(before.shares[source])])
+            rows.append(
+                _row(_name(names, source), [*cells, end if position == 0 else ""])
+            )
+    note = f"Where {stored.name} goes, with shares of the pixels before and after."
+    if mapped.num_dropped:
+        note += f" It leaves out {mapped.num_dropped:,} images."
+    head = ["Source class", "Before", "Class", "After", "Images"]
+    table = _table(head, rows)
+    content = (
+        f"<details><summary>{len(mapped.sources)} source classes to"
+        f" {len(targets.class_names)}</summary>{table}</details>"
+    )
+    return markup.section(f"Label map {mapped.name}", note, content)
+
+
+def _sizes(chapter: Chapter) -> str:
+    summary = chapter.summary
+    units = {
+        "height": ("Height", "pixels", 0),
+        "width": ("Width", "pixels", 0),
+        "aspect_ratio": ("Height / width", "", 3),
+        "megapixels": ("Megapixels", "", 2),
+    }
+    rows = []
+    for key, (name, unit, digits) in units.items():
+        spread = dataclasses.asdict(summary.sizes[key])
+        # A mean of whole numbers is none.
+        texts = [
+            f"{value:,.{max(digits, 1 if part in ('mean', 'std') else 0)}f}"
+            for part, value in spread.items()
+        ]
+        title = f"{name}, {unit}".removesuffix(", ")
+        rows.append(_row(markup.text(title), _cells(texts)))
+    head = ["", "Min", "Median", "Mean", "Max", "Standard deviation"]
+    figures = (
+        ("Sizes", "Heights over widths", size_scatter(chapter.sizes)),
+        ("Aspect ratios", "Images by aspect ratio", ratio_histogram(chapter.sizes)),
+    )
+    charts = "".join(
+        f"<figure><figcaption>{title}</figcaption>{_figure(files, alt)}</figure>"
+        for title, alt, files in figures
+    )
+    note = f"{len(chapter.sizes):,} photos, {summary.sizes_of}."
+    if summary.num_other_files:
+        note += f" {summary.num_other_files:,} image files belong to no example."
+    content = (
+        f"{_table(head, rows, 'right')}"
+        f'<div class="charts">{charts}</div>{_gallery(chapter.gallery.sizes)}'
+    )
+    return markup.section("Sizes", note, content)
+
+
+def _figure(files: Mapping[str, bytes], alt: str) -> str:
+    light, dark = (data_uri(files[theme.suffix], "png") for theme in (LIGHT, DARK))
+    return (
+        f'<picture><source srcset="{dark}" media="(prefers-color-scheme: dark)">'
+        f'<img src="{light}" alt="{markup.text(alt)}"></picture>'
+    )
+
+
+def _image(jpeg: bytes, alt: str) -> str:
+    return f'<img src="{data_uri(jpeg)}" alt="{markup.text(alt)}">'
+
+
+def _gallery(pictures: Sequence[Picture]) -> str:
+    figures = [
+        f"<figure>{_image(picture.jpeg, picture.caption)}"
+        f"<figcaption>{markup.text(picture.caption)}</figcaption></figure>"
+        for picture in pictures
+    ]
+    return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def _people(chapter: Chapter) -> str:
+    people = chapter.summary.people
+    if people is None:
+        return ""
+    total = sum(map(len, people.values()))
+    several = sum(len(ids) for number, ids in people.items() if number > 1)
+    rows = []
+    for number, ids in people.items():
+        part = len(ids) / total
+        cells = [f"<td>{len(ids):,}</td>", markup.bar_cell(share_text(part), part)]
+        rows.append(_row(str(number), cells))
+    note = (
+        f"{several:,} of {total:,} images with detections show several people, counting"
+        f" boxes with a score of {MIN_SCORE} or more. A label that covers one of them"
+        " only is noise."
+    )
+    content = _table(["People", "Images", "Share"], rows)
+    return markup.section("People", note, content + _gallery(chapter.gallery.people))
+
+
+def _random(gallery: Gallery) -> str:
+    note = "Photo and label of examples drawn by lot."
+    return markup.section("Examples", note, _gallery(gallery.random))
+
+
+def _classes(gallery: Gallery, summary: MapSummary) -> str:
+    if not gallery.classes:
+        return ""
+    sheets = []
+    for class_id in _by_images(summary):
+        pictures = gallery.classes.get(class_id, [])
+        figures = "".join(
+            f"<figure>{_image(picture.jpeg, picture.caption)}"
+            f"<figcaption>{markup.text(picture.caption)}</figcaption></figure>"
+            for picture in pictures
+        )
+        count = summary.splits[ALL].images[class_id]
+        if pictures:
+            sheets.append(
+                f'<div class="sheet"><h3>{markup.text(summary.class_names[class_id])}'
+                f' <span>in {count:,} images</span></h3><div class="row">{figures}'
+                "</div></div>"
+            )
+    note = (
+        "Drawn by lot from the half of a class's images in which it is largest; only"
+        " its pixels are coloured."
+    )
+    return markup.section("Examples of each class", note, "".join(sheets))
+
+
+def _duplicates(duplicates: Duplicates, photos: Mapping[Place, bytes]) -> str:
+    across = sum(d.across_splits for d in [*duplicates.exact, *duplicates.near])
+    note = (
+        f"{len(duplicates.exact):,} groups of photos are equal pixel for pixel and"
+        f" {len(duplicates.near):,} pairs look the same; {across:,} of these lie in"
+        " different splits or datasets, which makes an evaluation too good."
+    )
+    parts = [
+        part
+        for title, items in (("Equal", duplicates.exact), ("Alike", duplicates.near))
+        if items
+        for part in (_count(title, len(items)), _pairs(items, photos))
+    ]
+    return markup.section("Duplicates", note, "".join(parts))
+
+
+def _count(title: str, number: int) -> str:
+    shown = f": the first {MAX_DUPLICATES} of {number:,}"
+    return f"<h3>{title}{shown if number > MAX_DUPLICATES else ''}</h3>"
+
+
+def _pairs(
+    items: Sequence[ExactDuplicates] | Sequence[NearDuplicates],
+    photos: Mapping[Place, bytes],
+) -> str:
+    figures = []
+    for item in items[:MAX_DUPLICATES]:
+        pictures = "".join(
+            f"<div>{_image(photos[place], _place_text(place))}"
+            f"<figcaption>{markup.text(_place_text(place))}</figcaption></div>"
+            for place in item.places
+        )
+        tag = '<span class="tag">across splits</span> ' * item.across_splits
+        figures.append(
+            f'<figure><div class="row">{pictures}</div><figcaption>{tag}'
+            f"{markup.text(_difference_text(item))}</figcaption></figure>"
+        )
+    return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def _place_text(place: Place) -> str:
+    return f"{place.image_id} · {place.split} of {place.dataset}"
+
+
+def _difference_text(item: ExactDuplicates | NearDuplicates) -> str:
+    if isinstance(item, ExactDuplicates):
+        return "equal labels" if item.same_label else "different labels"
+    return f"thumbnails differ by {item.difference:.1f} of 255"

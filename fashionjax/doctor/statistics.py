@@ -1,0 +1,148 @@
+"""Statistics of classes and sizes, from counts alone."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64, Real
+
+from fashionjax.constants import BACKGROUND, IGNORE_INDEX
+from fashionjax.data.label_maps import LabelMap
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """How a quantity is spread over the images.
+
+    Attributes:
+        min: The smallest value.
+        median: The middle one.
+        mean: Their mean.
+        max: The largest value.
+        std: Their standard deviation.
+    """
+
+    min: float
+    median: float
+    mean: float
+    max: float
+    std: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassCounts:
+    """The classes of some images.
+
+    Attributes:
+        num_images: How many images.
+        images: Number of images that contain each class.
+        pixels: Number of pixels of each class.
+        shares: Part of the labelled pixels that are of each class.
+        weights: Median-frequency weight of each class; None where it does not occur.
+        ignored_share: Part of all pixels that have no label.
+        background_accuracy: Pixel accuracy of predicting background everywhere; None
+            without labelled pixels.
+    """
+
+    num_images: int
+    images: list[int]
+    pixels: list[int]
+    shares: list[float]
+    weights: list[float | None]
+    ignored_share: float
+    background_accuracy: float | None
+
+
+def mapped_pixels(
+    pixels: Int64[np.ndarray, "images 256"], label_map: LabelMap
+) -> Int64[np.ndarray, "images num_classes"]:
+    """Adds the pixels of source ids up to classes.
+
+    Args:
+        pixels: Pixels of each source id in each image.
+        label_map: Where the ids go; ids that it does not know are left out.
+    """
+    sources, targets = list(label_map.target_of), list(label_map.target_of.values())
+    out = np.zeros((len(pixels), label_map.num_classes), np.int64)
+    np.add.at(out.T, targets, pixels[:, sources].T)
+    return out
+
+
+def kept_images(
+    pixels: Int64[np.ndarray, "images 256"], label_map: LabelMap
+) -> Bool[np.ndarray, " images"]:
+    """Tells which images have no id that makes the label map drop them."""
+    return pixels[:, sorted(label_map.dropped)].sum(axis=1) == 0
+
+
+def count_classes(
+    pixels: Int64[np.ndarray, "images 256"], label_map: LabelMap
+) -> ClassCounts:
+    """Counts the classes of a label map in images that it keeps.
+
+    Args:
+        pixels: Pixels of each source id in each image.
+        label_map: Where the ids go.
+    """
+    pixels = pixels[kept_images(pixels, label_map)]
+    classes = mapped_pixels(pixels, label_map)
+    totals = classes.sum(axis=0)
+    labelled, ignored = int(totals.sum()), int(pixels[:, IGNORE_INDEX].sum())
+    weights = median_frequency_weights(classes)
+    return ClassCounts(
+        num_images=len(pixels),
+        images=(classes > 0).sum(axis=0).tolist(),
+        pixels=totals.tolist(),
+        shares=(totals / max(1, labelled)).tolist(),
+        weights=[float(w) if np.isfinite(w) else None for w in weights],
+        ignored_share=ignored / max(1, labelled + ignored),
+        background_accuracy=int(totals[BACKGROUND]) / labelled if labelled else None,
+    )
+
+
+def median_frequency_weights(
+    pixels: Int64[np.ndarray, "images num_classes"],
+) -> Float[np.ndarray, " num_classes"]:
+    """Weights that balance the classes of a loss.
+
+    Args:
+        pixels: Pixels of each class in each image.
+
+    Returns:
+        The median of all classes' frequencies over each one's, where a class's
+        frequency is its share of the labelled pixels of the images that contain it; NaN
+        for classes that do not occur. After Eigen and Fergus: Predicting Depth, Surface
+        Normals and Semantic Labels, ICCV 2015.
+    """
+    present = pixels > 0
+    room = (pixels.sum(axis=1, keepdims=True) * present).sum(axis=0)
+    frequencies = np.full(pixels.shape[1], np.nan)
+    np.divide(pixels.sum(axis=0), room, out=frequencies, where=room > 0)
+    if np.isnan(frequencies).all():
+        return frequencies
+    return np.nanmedian(frequencies) / frequencies
+
+
+def spread(values: Real[np.ndarray, " images"]) -> Spread:
+    """Returns the spread of at least one value."""
+    return Spread(
+        min=float(np.min(values)),
+        median=float(np.median(values)),
+        mean=float(np.mean(values)),
+        max=float(np.max(values)),
+        std=float(np.std(values)),
+    )
+
+
+def size_spreads(sizes: Int64[np.ndarray, "images 2"]) -> dict[str, Spread]:
+    """Returns the spreads of heights, widths (pixels), aspect ratios and megapixels.
+
+    Args:
+        sizes: (height, width) of each image.
+    """
+    height, width = sizes[:, 0], sizes[:, 1]
+    return {
+        "height": spread(height),
+        "width": spread(width),
+        "aspect_ratio": spread(height / width),
+        "megapixels": spread(height * width / 1e6),
+    }

@@ -1,0 +1,176 @@
+"""Measures every example of a dataset once; all else works on what this returns."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8, UInt64
+
+from fashionjax.constants import IMAGE, LABEL
+from fashionjax.data.dataset import Source
+from fashionjax.data.progress import progress
+from fashionjax.doctor.duplicates import THUMBNAIL_SIDE, perceptual_hash, thumbnail
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What is kept of one example.
+
+    Attributes:
+        image_id: Its id.
+        size: (height, width) of the image.
+        label_size: (height, width) of the label.
+        pixels: Number of the label's pixels of each id.
+        image_digest: Hash of the image's size and pixels.
+        label_digest: Hash of the label's size and pixels.
+        perceptual_hash: See `duplicates.perceptual_hash`.
+        thumbnail: The whole image in few pixels, RGB 0..255.
+        contrast: Largest minus smallest value of the image, 0..255.
+    """
+
+    image_id: str
+    size: tuple[int, int]
+    label_size: tuple[int, int]
+    pixels: Int64[np.ndarray, " 256"]
+    image_digest: bytes
+    label_digest: bytes
+    perceptual_hash: int
+    thumbnail: UInt8[np.ndarray, "side side 3"]
+    contrast: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """The measurements of a dataset's readable examples, split after split.
+
+    Attributes:
+        splits: Names of the splits, in order.
+        image_ids: Id of each example.
+        split: Position in `splits` of each example.
+        index: Index of each example within its split.
+        sizes: (height, width) of each image.
+        label_sizes: (height, width) of each label.
+        pixels: Number of pixels of each id in each label.
+        image_digests: Equal where images are equal pixel for pixel.
+        label_digests: Equal where labels are.
+        perceptual_hashes: Close in bits where images look the same.
+        thumbnails: Each image in few pixels.
+        contrasts: Largest minus smallest value of each image.
+        unreadable: (split, index, reason) of every example that could not be read.
+    """
+
+    splits: tuple[str, ...]
+    image_ids: tuple[str, ...]
+    split: Int64[np.ndarray, " images"]
+    index: Int64[np.ndarray, " images"]
+    sizes: Int64[np.ndarray, "images 2"]
+    label_sizes: Int64[np.ndarray, "images 2"]
+    pixels: Int64[np.ndarray, "images 256"]
+    image_digests: tuple[bytes, ...]
+    label_digests: tuple[bytes, ...]
+    perceptual_hashes: UInt64[np.ndarray, " images"]
+    thumbnails: UInt8[np.ndarray, "images side side 3"]
+    contrasts: Int64[np.ndarray, " images"]
+    unreadable: tuple[tuple[str, int, str], ...]
+
+    def __len__(self) -> int:
+        """Number of examples that could be read."""
+        return len(self.image_ids)
+
+
+def measure(example: Mapping[str, Any]) -> Measurement:
+    """Measures an example.
+
+    Args:
+        example: "image" uint8 `[H, W, 3]`, "label" uint8 `[H, W]` and "image_id".
+    """
+    image, label = example[IMAGE], example[LABEL]
+    return Measurement(
+        image_id=str(example["image_id"]),
+        size=image.shape[:2],
+        label_size=label.shape,
+        pixels=np.bincount(label.ravel(), minlength=256),
+        image_digest=_digest(image),
+        label_digest=_digest(label),
+        perceptual_hash=perceptual_hash(image),
+        thumbnail=thumbnail(image),
+        contrast=int(image.max()) - int(image.min()),
+    )
+
+
+def survey(sources: Mapping[str, Source], title: str, threads: int = 0) -> Survey:
+    """Reads and measures every example, in several threads, and tells how far it is.
+
+    Args:
+        sources: A source by split; examples as large as they are, labels as stored.
+        title: What to call the dataset in the progress line.
+        threads: How many; 0 for one a core.
+
+    Returns:
+        The measurements, in the order of splits and indices. An example that its source
+        refuses with a ValueError is listed as unreadable.
+
+    Raises:
+        ValueError: A negative number of threads, or no example can be read.
+    """
+    if threads < 0:
+        raise ValueError(f"threads {threads}; allowed are 0 (one a core) and more")
+    places = [(s, i) for s, source in sources.items() for i in range(len(source))]
+
+    def read(place: tuple[str, int]) -> Measurement | str:
+        split, index = place
+        try:
+            return measure(sources[split][index])
+        except ValueError as error:
+            return str(error)
+
+    # Decoding, hashing and resizing let other threads run.
+    with concurrent.futures.ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        found = pool.map(read, places)
+        results = list(progress(found, len(places), f"{title}: examining"))
+    good = [(p, r) for p, r in zip(places, results, strict=True) if not _is_bad(r)]
+    bad = [(*p, r) for p, r in zip(places, results, strict=True) if isinstance(r, str)]
+    if not good:
+        reason = f"; the first: {bad[0][2]}" if bad else ""
+        raise ValueError(f"{title}: none of {len(places)} examples can be read{reason}")
+    return _stack(tuple(sources), good, tuple(bad))
+
+
+def _is_bad(result: Measurement | str) -> bool:
+    return isinstance(result, str)
+
+
+def _stack(
+    splits: tuple[str, ...],
+    good: list[Any],
+    unreadable: tuple[tuple[str, int, str], ...],
+) -> Survey:
+    """The fields of all measurements as arrays."""
+    rows: list[Measurement] = [measurement for _, measurement in good]
+    thumbnails = np.stack([row.thumbnail for row in rows])
+    assert thumbnails.shape[1:] == (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+    return Survey(
+        splits=splits,
+        image_ids=tuple(row.image_id for row in rows),
+        split=np.array([splits.index(split) for (split, _), _ in good], np.int64),
+        index=np.array([index for (_, index), _ in good], np.int64),
+        sizes=np.array([row.size for row in rows], np.int64),
+        label_sizes=np.array([row.label_size for row in rows], np.int64),
+        pixels=np.stack([row.pixels for row in rows]).astype(np.int64),
+        image_digests=tuple(row.image_digest for row in rows),
+        label_digests=tuple(row.label_digest for row in rows),
+        perceptual_hashes=np.array([row.perceptual_hash for row in rows], np.uint64),
+        thumbnails=thumbnails,
+        contrasts=np.array([row.contrast for row in rows], np.int64),
+        unreadable=unreadable,
+    )
+
+
+def _digest(array: UInt8[np.ndarray, "..."]) -> bytes:
+    digest = hashlib.blake2b(repr(array.shape).encode(), digest_size=16)
+    digest.update(array.tobytes())
+    return digest.digest()
