@@ -1,6 +1,7 @@
 """Figures of the sizes of images."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -12,7 +13,9 @@ from fashionjax.report.theme import DARK, LIGHT, Theme, new_figure, style_axes, 
 SIZE = (5.6, 4.2)
 """Width and height in inches."""
 
-_RATIOS = {"1:1": 1.0, "3:2": 1.5, "2:3": 2 / 3}
+_RATIOS = {"2:1": 2.0, "3:2": 1.5, "1:1": 1.0, "2:3": 2 / 3}
+_MIN_RATIOS = 0.2
+_BINS = 40
 
 
 def size_scatter(sizes: Int64[np.ndarray, "images 2"]) -> dict[str, bytes]:
@@ -30,34 +33,42 @@ def size_scatter(sizes: Int64[np.ndarray, "images 2"]) -> dict[str, bytes]:
     def draw(axes: Axes, theme: Theme) -> None:
         axes.grid(axis="x", color=theme.grid, linewidth=0.8)
         axes.scatter(
-            unique[:, 1], unique[:, 0], s=area, color=theme.series[0], alpha=0.45,
+            unique[:, 1], unique[:, 0], s=area, color=theme.series[0], alpha=0.7,
             linewidths=0,
         )  # fmt: skip
-        width, height = 1.08 * unique[:, 1].max(), 1.08 * unique[:, 0].max()
-        axes.set_xlim(0, width)
-        axes.set_ylim(0, height)
+        axes.set_xlim(_limits(unique[:, 1]))
+        axes.set_ylim(_limits(unique[:, 0]))
         for name, ratio in _RATIOS.items():
-            _draw_ratio(axes, name, ratio, width, height, theme)
+            _draw_ratio(axes, name, ratio, theme)
         _label(axes, "width in pixels", "height in pixels", theme)
 
     return _in_both_themes(draw)
 
 
-def _draw_ratio(
-    axes: Axes, name: str, ratio: float, width: float, height: float, theme: Theme
-) -> None:
+def _limits(values: Int64[np.ndarray, " sizes"]) -> tuple[float, float]:
+    """Ends of an axis, with room around the values even if all are equal."""
+    low, high = float(values.min()), float(values.max())
+    room = max(0.08 * (high - low), 0.04 * high)
+    return max(0.0, low - room), high + room
+
+
+def _draw_ratio(axes: Axes, name: str, ratio: float, theme: Theme) -> None:
     """Draws where height / width is a ratio, named where the line leaves the axes."""
-    end = min(width, height / ratio)
-    axes.plot(
-        [0, end], [0, end * ratio],
-        color=theme.muted, linewidth=0.8, dashes=(4, 3), zorder=1,
-    )  # fmt: skip
-    inside = end < width
-    axes.annotate(
-        name, (end, end * ratio), xytext=(0, 3) if inside else (3, 0),
-        textcoords="offset points", color=theme.muted, fontsize=8.5,
-        ha="center" if inside else "left", va="bottom" if inside else "center",
-    )  # fmt: skip
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    options: dict[str, Any] = {
+        "textcoords": "offset points", "color": theme.muted, "fontsize": 8.5,
+    }  # fmt: skip
+    if left < top / ratio <= right:
+        place = (top / ratio, top)
+        axes.annotate(name, place, (0, 3), ha="center", va="bottom", **options)
+    elif bottom < right * ratio <= top:
+        place = (right, right * ratio)
+        axes.annotate(name, place, (3, 0), ha="left", va="center", **options)
+    else:
+        return
+    axes.axline(
+        (0, 0), slope=ratio, color=theme.muted, linewidth=0.8, dashes=(4, 3), zorder=1
+    )
 
 
 def ratio_histogram(sizes: Int64[np.ndarray, "images 2"]) -> dict[str, bytes]:
@@ -70,10 +81,11 @@ def ratio_histogram(sizes: Int64[np.ndarray, "images 2"]) -> dict[str, bytes]:
         PNG files by the suffix of their theme.
     """
     ratios = sizes[:, 0] / sizes[:, 1]
-    low, high = min(0.5, ratios.min()), max(2.0, ratios.max())
+    middle = (ratios.min() + ratios.max()) / 2
+    half = max(_MIN_RATIOS, ratios.max() - ratios.min()) / 2
+    bins = np.linspace(middle - half, middle + half, _BINS + 1)
 
     def draw(axes: Axes, theme: Theme) -> None:
-        bins = np.linspace(low, high, 41)
         axes.hist(ratios, bins.tolist(), color=theme.series[0], rwidth=0.9)
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         _label(axes, "aspect ratio (height / width)", "images", theme)

@@ -17,7 +17,7 @@ from fashionjax.doctor.raw_files import read_raw_files
 from fashionjax.doctor.summary import Summary, find_duplicates, image_sizes, summarize
 from fashionjax.doctor.survey import survey
 
-PER_CLASS = 4
+PER_CLASS = 5
 """How many examples of each class are shown, unless the caller says otherwise."""
 
 
@@ -82,6 +82,7 @@ def examine(
         gallery = draw_gallery(
             dataset,
             found,
+            summary.problems,
             per_class=per_class,
             seed=seed,
             detections=request.detections,
@@ -163,7 +164,7 @@ def run_doctor(options: argparse.Namespace) -> None:
     )
     lines = [
         f"{dataset.name}: {sum(dataset.num_images.values())} images,"
-        f" {len(dataset.problems)} problems"
+        f" problems: {len(dataset.problems)}"
         for dataset in summary.datasets
     ]
     both = [*summary.duplicates.exact, *summary.duplicates.near]

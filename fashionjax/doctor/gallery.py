@@ -1,20 +1,24 @@
 """The examples that the page shows, read again and drawn."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fashionjax.constants import BACKGROUND, IMAGE, LABEL
+from fashionjax.constants import BACKGROUND, IGNORE_INDEX, IMAGE, LABEL
 from fashionjax.data.progress import progress
 from fashionjax.doctor.datasets import StoredDataset
 from fashionjax.doctor.people import Detections, people_boxes
 from fashionjax.doctor.pictures import draw_rows, photo, photo_and_label
+from fashionjax.doctor.problems import Problem
 from fashionjax.doctor.summary import Duplicates, Place
 from fashionjax.doctor.survey import Survey
 
 NUM_RANDOM = 12
 """How many examples are shown that nothing but chance selects."""
+
+NUM_PROBLEMS = 24
+"""How many readable examples with problems are shown."""
 
 NUM_PEOPLE = 12
 """How many images with several people are shown."""
@@ -25,10 +29,17 @@ MAX_DUPLICATES = 60
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture and what is written below it."""
+    """A picture and what is written below it.
+
+    Attributes:
+        caption: Plain text.
+        jpeg: The file.
+        classes: Class ids to name below it, the largest first.
+    """
 
     caption: str
     jpeg: bytes
+    classes: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +51,10 @@ class Gallery:
         random: Any examples, with their labels.
         classes: By class id, examples that contain it, with its pixels alone.
         people: Images with several people, boxed.
+        problems: Examples with problems, with their labels.
     """
 
+    problems: list[Picture]
     sizes: list[Picture]
     random: list[Picture]
     classes: dict[int, list[Picture]]
@@ -51,6 +64,7 @@ class Gallery:
 def draw_gallery(
     dataset: StoredDataset,
     survey: Survey,
+    problems: Sequence[Problem] = (),
     *,
     per_class: int,
     seed: int = 0,
@@ -64,6 +78,7 @@ def draw_gallery(
     Args:
         dataset: Where to read them.
         survey: Its measurements.
+        problems: What is wrong with its examples.
         per_class: How many of each class; 0 for none.
         seed: Of the lot.
         detections: Of people.
@@ -78,6 +93,7 @@ def draw_gallery(
     wanted = {class_id: rows for class_id, rows in chosen.items() if rows}
     title = f"{dataset.name}: examples of classes"
     return Gallery(
+        problems=_problem_pictures(dataset, survey, problems),
         sizes=_size_pictures(dataset, survey),
         random=[_labelled(dataset, survey, row) for row in random],
         classes={
@@ -127,7 +143,29 @@ def _labelled(
     example = _read(dataset, survey, row)
     palette = dataset.label_maps[0].palette
     jpeg = photo_and_label(example[IMAGE], example[LABEL], palette, class_id)
-    return Picture(_caption(survey, row), jpeg)
+    return Picture(_caption(survey, row), jpeg, _largest(survey, row, class_id))
+
+
+def _largest(survey: Survey, row: int, class_id: int | None) -> tuple[int, ...]:
+    """The classes of an example but background, unless it is shown for one of them."""
+    if class_id is not None:
+        return ()
+    pixels = survey.pixels[row, :IGNORE_INDEX]
+    order = np.argsort(-pixels, kind="stable").tolist()
+    return tuple(i for i in order if i != BACKGROUND and pixels[i])
+
+
+def _problem_pictures(
+    dataset: StoredDataset, survey: Survey, problems: Sequence[Problem]
+) -> list[Picture]:
+    ids = {problem.image_id: problem.kind for problem in problems}
+    rows = [row for row, i in enumerate(survey.image_ids) if i in ids][:NUM_PROBLEMS]
+    pictures = []
+    for row in rows:
+        picture = _labelled(dataset, survey, row)
+        caption = f"{ids[survey.image_ids[row]]} · {picture.caption}"
+        pictures.append(dataclasses.replace(picture, caption=caption))
+    return pictures
 
 
 def _size_pictures(dataset: StoredDataset, survey: Survey) -> list[Picture]:

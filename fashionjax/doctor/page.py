@@ -43,7 +43,7 @@ STYLE = """
 .sheet h3 span { color: var(--muted); font-weight: 400; }
 .sheet .row { flex-wrap: wrap; gap: 8px; }
 .sheet .row > * { flex: 0 0 auto; max-width: 100%; }
-.sheet img { border-radius: 5px; height: 160px; width: auto; }
+.sheet img { border-radius: 5px; height: 154px; width: auto; }
 figcaption { color: var(--muted); font-size: 12px; padding-top: 6px;
   overflow-wrap: anywhere; }
 .charts figcaption { color: var(--ink); font-size: inherit; padding-top: 0; }
@@ -53,7 +53,13 @@ h3 { font-size: 16px; margin: 24px 0 10px; }
 .scroll + .scroll, .scroll + .gallery, .charts + .gallery, .charts + .scroll,
 .scroll + .charts { margin-top: 12px; }
 td.wide { overflow-wrap: anywhere; }
-td .number { white-space: nowrap; }
+td .number { white-space: nowrap; width: 72px; }
+td .bar { width: calc(100% - 90px); }
+section details { margin-top: 12px; }
+details .scroll { border: 0; padding: 8px 0 0; }
+td[rowspan] { vertical-align: top; }
+.class { white-space: nowrap; margin-left: 10px; }
+figcaption .chip { width: 10px; height: 10px; margin-right: 4px; }
 .right th:not(:first-child), .right td:not(:first-child) { text-align: right; }
 """
 
@@ -155,20 +161,15 @@ def _chapter(chapter: Chapter) -> list[str]:
     stored, *others = chapter.summary.maps
     label_map = chapter.dataset.label_maps[0]
     return [
-        _problems(chapter.summary),
+        _problems(chapter.summary, _gallery(chapter.gallery.problems, label_map)),
         _presence(stored, label_map),
         _pixels(stored, label_map),
         _baseline(chapter.summary.maps),
-        *(
-            _mapping(stored, label_map, mapped, target)
-            for mapped, target in zip(
-                others, chapter.dataset.label_maps[1:], strict=True
-            )
-        ),
+        _mappings(stored, others, chapter.dataset.label_maps),
         _sizes(chapter),
         _people(chapter),
-        _random(chapter.gallery),
-        _classes(chapter.gallery, stored),
+        _random(chapter.gallery, label_map),
+        _classes(chapter.gallery, stored, label_map),
     ]
 
 
@@ -189,7 +190,7 @@ def _cells(values: Iterable[object]) -> list[str]:
     return [f"<td>{markup.text(value)}</td>" for value in values]
 
 
-def _problems(summary: DatasetSummary) -> str:
+def _problems(summary: DatasetSummary, pictures: str) -> str:
     problems = summary.problems
     if not problems:
         note = (
@@ -213,7 +214,7 @@ def _problems(summary: DatasetSummary) -> str:
         for problem in problems[:MAX_PROBLEMS]
     ]
     table = _table(["Problem", "Split", "Image", "Reason"], rows)
-    return markup.section("Problems", note, table)
+    return markup.section("Problems", note, table + pictures)
 
 
 def _name(label_map: LabelMap, class_id: int) -> str:
@@ -285,35 +286,48 @@ def _baseline(maps: Sequence[MapSummary]) -> str:
     return markup.section("All background", note, table)
 
 
-def _mapping(
-    stored: MapSummary, names: LabelMap, mapped: MapSummary, targets: LabelMap
+def _mappings(
+    stored: MapSummary, others: Sequence[MapSummary], label_maps: Sequence[LabelMap]
 ) -> str:
-    before, after = stored.splits[ALL], mapped.splits[ALL]
-    rows = []
-    for target in range(len(targets.class_names)):
-        sources = [s for s, t in mapped.sources.items() if t == target]
-        sources.sort(key=lambda s: -before.shares[s])
-        total = f'rowspan="{max(1, len(sources))}"'
-        end = (
-            f"<td {total}>{_name(targets, target)}</td>"
-            f"<td {total}>{share_text(after.shares[target])}</td>"
-            f"<td {total}>{after.images[target]:,}</td>"
+    if not others:
+        return ""
+    names, *targets = label_maps
+    parts = []
+    for mapped, target in zip(others, targets, strict=True):
+        table = _table(
+            ["Source class", "Before", "Class", "After", "Images"],
+            _mapping_rows(stored, names, mapped, target),
         )
-        for position, source in enumerate(sources):
-            cells = _cells([share_text(before.shares[source])])
-            rows.append(
-                _row(_name(names, source), [*cells, end if position == 0 else ""])
-            )
-    note = f"Where {stored.name} goes, with shares of the pixels before and after."
-    if mapped.num_dropped:
-        note += f" It leaves out {mapped.num_dropped:,} images."
-    head = ["Source class", "Before", "Class", "After", "Images"]
-    table = _table(head, rows)
-    content = (
-        f"<details><summary>{len(mapped.sources)} source classes to"
-        f" {len(targets.class_names)}</summary>{table}</details>"
-    )
-    return markup.section(f"Label map {mapped.name}", note, content)
+        title = f"{mapped.name}: {len(mapped.sources)} source classes to"
+        title += f" {target.num_classes}"
+        if mapped.num_dropped:
+            title += f", {mapped.num_dropped:,} images left out"
+        parts.append(
+            f"<details><summary>{markup.text(title)}</summary>{table}</details>"
+        )
+    note = f"Where the classes of {stored.name} go, with shares of the labelled pixels."
+    return markup.section("Label maps", note, "".join(parts))
+
+
+def _mapping_rows(
+    stored: MapSummary, names: LabelMap, mapped: MapSummary, targets: LabelMap
+) -> list[str]:
+    """A row for each source class; those of a target lie together."""
+    before, after = stored.splits[ALL].shares, mapped.splits[ALL]
+    rows = []
+    for target in range(targets.num_classes):
+        sources = [s for s, t in mapped.sources.items() if t == target]
+        room = f'<td rowspan="{len(sources)}">'
+        cells = (
+            f"{room}{_name(targets, target)}</td>"
+            f"{room}{share_text(after.shares[target])}</td>"
+            f"{room}{after.images[target]:,}</td>"
+        )
+        for source in sorted(sources, key=lambda s: -before[s]):
+            share = _cells([share_text(before[source])])
+            rows.append(_row(_name(names, source), [*share, cells]))
+            cells = ""  # they span the rows below
+    return rows
 
 
 def _sizes(chapter: Chapter) -> str:
@@ -322,7 +336,7 @@ def _sizes(chapter: Chapter) -> str:
         "height": ("Height", "pixels", 0),
         "width": ("Width", "pixels", 0),
         "aspect_ratio": ("Height / width", "", 3),
-        "megapixels": ("Megapixels", "", 2),
+        "megapixels": ("Megapixels", "", 3),
     }
     rows = []
     for key, (name, unit, digits) in units.items():
@@ -343,12 +357,12 @@ def _sizes(chapter: Chapter) -> str:
         f"<figure><figcaption>{title}</figcaption>{_figure(files, alt)}</figure>"
         for title, alt, files in figures
     )
-    note = f"{len(chapter.sizes):,} photos, {summary.sizes_of}."
+    pictures = _gallery(chapter.gallery.sizes, chapter.dataset.label_maps[0])
+    note = f"{len(chapter.sizes):,} photos; sizes {summary.sizes_of}."
     if summary.num_other_files:
         note += f" {summary.num_other_files:,} image files belong to no example."
     content = (
-        f"{_table(head, rows, 'right')}"
-        f'<div class="charts">{charts}</div>{_gallery(chapter.gallery.sizes)}'
+        f'{_table(head, rows, "right")}<div class="charts">{charts}</div>{pictures}'
     )
     return markup.section("Sizes", note, content)
 
@@ -365,13 +379,22 @@ def _image(jpeg: bytes, alt: str) -> str:
     return f'<img src="{data_uri(jpeg)}" alt="{markup.text(alt)}">'
 
 
-def _gallery(pictures: Sequence[Picture]) -> str:
-    figures = [
+def _figures(pictures: Sequence[Picture], label_map: LabelMap) -> list[str]:
+    """Pictures with their captions and the names of their classes."""
+    return [
         f"<figure>{_image(picture.jpeg, picture.caption)}"
-        f"<figcaption>{markup.text(picture.caption)}</figcaption></figure>"
+        f"<figcaption>{markup.text(picture.caption)} {classes}</figcaption></figure>"
         for picture in pictures
+        for classes in [" ".join(_tag(label_map, i) for i in picture.classes)]
     ]
-    return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def _tag(label_map: LabelMap, class_id: int) -> str:
+    return f'<span class="class">{_name(label_map, class_id)}</span>'
+
+
+def _gallery(pictures: Sequence[Picture], label_map: LabelMap) -> str:
+    return f'<div class="gallery">{"".join(_figures(pictures, label_map))}</div>'
 
 
 def _people(chapter: Chapter) -> str:
@@ -391,29 +414,26 @@ def _people(chapter: Chapter) -> str:
         " only is noise."
     )
     content = _table(["People", "Images", "Share"], rows)
-    return markup.section("People", note, content + _gallery(chapter.gallery.people))
+    pictures = _gallery(chapter.gallery.people, chapter.dataset.label_maps[0])
+    return markup.section("People", note, content + pictures)
 
 
-def _random(gallery: Gallery) -> str:
+def _random(gallery: Gallery, label_map: LabelMap) -> str:
     note = "Photo and label of examples drawn by lot."
-    return markup.section("Examples", note, _gallery(gallery.random))
+    return markup.section("Examples", note, _gallery(gallery.random, label_map))
 
 
-def _classes(gallery: Gallery, summary: MapSummary) -> str:
+def _classes(gallery: Gallery, summary: MapSummary, label_map: LabelMap) -> str:
     if not gallery.classes:
         return ""
     sheets = []
     for class_id in _by_images(summary):
         pictures = gallery.classes.get(class_id, [])
-        figures = "".join(
-            f"<figure>{_image(picture.jpeg, picture.caption)}"
-            f"<figcaption>{markup.text(picture.caption)}</figcaption></figure>"
-            for picture in pictures
-        )
+        figures = "".join(_figures(pictures, label_map))
         count = summary.splits[ALL].images[class_id]
         if pictures:
             sheets.append(
-                f'<div class="sheet"><h3>{markup.text(summary.class_names[class_id])}'
+                f'<div class="sheet"><h3>{_name(label_map, class_id)}'
                 f' <span>in {count:,} images</span></h3><div class="row">{figures}'
                 "</div></div>"
             )
@@ -427,9 +447,9 @@ def _classes(gallery: Gallery, summary: MapSummary) -> str:
 def _duplicates(duplicates: Duplicates, photos: Mapping[Place, bytes]) -> str:
     across = sum(d.across_splits for d in [*duplicates.exact, *duplicates.near])
     note = (
-        f"{len(duplicates.exact):,} groups of photos are equal pixel for pixel and"
-        f" {len(duplicates.near):,} pairs look the same; {across:,} of these lie in"
-        " different splits or datasets, which makes an evaluation too good."
+        f"Groups of photos that are equal pixel for pixel: {len(duplicates.exact):,}."
+        f" Pairs that look the same: {len(duplicates.near):,}. Of these in different"
+        f" splits or datasets: {across:,}; they make an evaluation too good."
     )
     parts = [
         part

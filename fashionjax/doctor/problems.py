@@ -18,8 +18,8 @@ MAX_ASPECT_RATIO = 4.0
 MAX_CLASS_SHARE = 0.9
 """Labels with more of one class, background aside, are called filled."""
 
-MIN_CONTRAST = 8
-"""Photos whose values span less, of 255, are called blank."""
+MAX_BLANK_SPAN = 8
+"""Photos no channel of which spans more, of 255, are called blank."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +110,6 @@ def _labels(survey: Survey, class_names: Sequence[str]) -> Iterator[Problem]:
 
 
 def _photos(survey: Survey) -> Iterator[Problem]:
-    for row in np.flatnonzero(survey.contrasts < MIN_CONTRAST).tolist():
+    for row in np.flatnonzero(survey.contrasts <= MAX_BLANK_SPAN).tolist():
         reason = f"its values span {survey.contrasts[row]} of 255"
         yield _problem(survey, "blank photo", row, reason)

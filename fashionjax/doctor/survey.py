@@ -29,7 +29,7 @@ class Measurement:
         label_digest: Hash of the label's size and pixels.
         perceptual_hash: See `duplicates.perceptual_hash`.
         thumbnail: The whole image in few pixels, RGB 0..255.
-        contrast: Largest minus smallest value of the image, 0..255.
+        contrast: Largest minus smallest value, 0..255, of the channel that varies most.
     """
 
     image_id: str
@@ -59,7 +59,7 @@ class Survey:
         label_digests: Equal where labels are.
         perceptual_hashes: Close in bits where images look the same.
         thumbnails: Each image in few pixels.
-        contrasts: Largest minus smallest value of each image.
+        contrasts: Largest minus smallest value of each image's most varied channel.
         unreadable: (split, index, reason) of every example that could not be read.
     """
 
@@ -98,7 +98,7 @@ def measure(example: Mapping[str, Any]) -> Measurement:
         label_digest=_digest(label),
         perceptual_hash=perceptual_hash(image),
         thumbnail=thumbnail(image),
-        contrast=int(image.max()) - int(image.min()),
+        contrast=int(np.ptp(image, axis=(0, 1)).max()),
     )
 
 

@@ -13,6 +13,7 @@ from fashionjax.data.datasets import ccp
 from fashionjax.data.images import resize_label
 from fashionjax.data.label_maps import CCP_4, CCP_59, FASHIONPEDIA_47
 from fashionjax.data.prepare import prepare
+from fashionjax.data.prepared import PreparedSource
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
 ALL_IDS = [f"{i:04d}" for i in range(1, 1005)]
@@ -181,6 +182,17 @@ def test_a_failed_download_says_what_to_put_where(tmp_path):
     with pytest.raises(ValueError, match=r"no zip that can be read.*--raw=DIR"):
         ccp.download(tmp_path / "downloads", (tmp_path / "page.zip").as_uri())
     assert list((tmp_path / "downloads").iterdir()) == []
+
+
+def test_a_source_without_a_size_changes_no_pixel(write_ccp, tmp_path):
+    raw, labels = write_ccp(IDS[:3])
+    prepared = prepare("ccp", raw, tmp_path / "data", scheme=ccp.S0_SPLIT)
+    source = PreparedSource(prepared.directory, "train", None, CCP_59)
+    for example in (source[i] for i in range(len(source))):
+        image_id = example["image_id"]
+        photo = Image.open(raw / f"photos/{image_id}.jpg")
+        np.testing.assert_array_equal(example["image"], np.asarray(photo))
+        np.testing.assert_array_equal(example["label"], labels[image_id])
 
 
 def test_a_source_applies_size_and_label_map(write_ccp, tmp_path):

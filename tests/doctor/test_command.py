@@ -1,0 +1,203 @@
+"""Tests of the page and the numbers as a whole."""
+
+import html.parser
+import json
+
+import numpy as np
+import pytest
+
+from fashionjax.data.__main__ import main
+from fashionjax.data.label_maps import CCP_59
+from fashionjax.doctor.command import Request, examine
+from fashionjax.doctor.datasets import StoredDataset, open_dataset
+from tests.doctor.toy import (
+    MERGED,
+    STORED,
+    ListSource,
+    compressed,
+    dataset,
+    example,
+    smooth_photo,
+)
+
+IDS = [f"{i:04d}" for i in range(1, 21)]
+
+
+class _Page(html.parser.HTMLParser):
+    """The words of a page and the addresses of what it shows."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.words, self.addresses, self.images = "", [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.images += tag == "img"
+        named = ("src", "srcset", "href")
+        self.addresses += [value for name, value in attrs if name in named]
+
+    def handle_data(self, data):
+        self.words += f"{data}\n"
+
+
+@pytest.fixture
+def toy():
+    """Three photos in train; test has one as JPEG, one again, and another."""
+    first, second = smooth_photo(1), smooth_photo(2)
+    train = [example("a", first), example("b", second), example("c")]
+    test = [example("d", compressed(first)), example("e", second), example("f")]
+    return dataset({"train": train, "test": test}, quarantine={"q": "it is cut off"})
+
+
+def test_page_and_numbers_tell_what_is_in_the_dataset(toy, tmp_path):
+    boxes = np.array([[10.0, 10, 40, 100, 0.9], [40, 10, 70, 100, 0.8]])
+    detections = {"a": boxes, "c": boxes[:1]}
+    examine([Request(toy, detections=detections)], tmp_path, per_class=2)
+    numbers = json.loads((tmp_path / "doctor.json").read_text())
+    (told,) = numbers["datasets"]
+    assert told["num_images"] == {"train": 3, "test": 3}
+    assert told["people"] == {"1": ["c"], "2": ["a"]}
+    assert told["sizes"]["height"]["mean"] == 120
+    stored, merged = told["maps"]
+    labels = [e["label"] for s in toy.sources.values() for e in s.examples]
+    assert stored["splits"]["all"]["pixels"] == [
+        int(sum((label == i).sum() for label in labels)) for i in range(4)
+    ]
+    assert stored["splits"]["test"]["images"] == [3, 3, 3, 3]
+    assert (merged["name"], merged["num_dropped"]) == ("merged", 6)
+
+    (exact,), (near,) = numbers["duplicates"].values()
+    assert [place["image_id"] for place in exact["places"]] == ["b", "e"]
+    assert [place["image_id"] for place in near["places"]] == ["a", "d"]
+    assert exact["across_splits"]
+    assert near["across_splits"]
+    assert not exact["same_label"]
+
+    page = _Page((tmp_path / "index.html").read_text())
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    # Two figures, three sizes, six examples, 3 classes of two, two duplicates of two,
+    # one with two people.
+    assert page.images == 2 + 3 + 6 + 6 + 4 + 1
+    for words in (
+        "Dataset toy",
+        "3 train, 3 test",
+        "it is cut off",
+        "coat <b>",
+        "merged: 4 source classes to 2, 6 images left out",
+        "different labels",
+        "across splits",
+        "1 of 2 images with detections show several people",
+        "smallest: 80 × 120 · a · train",
+    ):
+        assert words in page.words, words
+
+
+def test_duplicates_across_datasets_are_found(toy, tmp_path):
+    other = StoredDataset(
+        "other", (STORED,), {"test": ListSource([example("z", smooth_photo(2))])}
+    )
+    summary = examine([Request(toy), Request(other)], tmp_path, per_class=0)
+    (exact,) = summary.duplicates.exact
+    places = [(place.dataset, place.split, place.image_id) for place in exact.places]
+    assert places == [
+        ("toy", "train", "b"),
+        ("toy", "test", "e"),
+        ("other", "test", "z"),
+    ]
+    page = _Page((tmp_path / "index.html").read_text())
+    assert "Datasets toy, other" in page.words
+    assert "z · test of other" in page.words
+
+
+def test_the_page_is_the_same_every_time(toy, tmp_path):
+    for name in ("one", "two"):
+        examine([Request(toy)], tmp_path / name, threads=3)
+    files = [(tmp_path / name / "index.html").read_bytes() for name in ("one", "two")]
+    assert files[0] == files[1]
+
+
+def test_two_datasets_of_a_name_are_refused(toy, tmp_path):
+    with pytest.raises(ValueError, match="allowed are different names"):
+        examine([Request(toy), Request(toy)], tmp_path)
+
+
+def test_label_maps_that_change_the_stored_ids_or_know_others_are_refused():
+    with pytest.raises(ValueError, match=r"'merged' changes ids, \{2: 0, 3: 1\}"):
+        StoredDataset("toy", (MERGED,), {})
+    with pytest.raises(ValueError, match="'ccp_59' is for other ids than 'stored'"):
+        StoredDataset("toy", (STORED, CCP_59), {})
+
+
+@pytest.fixture
+def ccp(write_ccp, tmp_path):
+    """A prepared CCP: its folder, the raw one and the raw labels."""
+    raw, labels = write_ccp(IDS, size=(90, 70))
+    words = [f"--raw={raw}", f"--data_dir={tmp_path / 'data'}"]
+    assert main(["prepare", "ccp", "--split=s0_90_10", *words]) == 0
+    return tmp_path / "data", raw, labels
+
+
+def test_the_command_examines_prepared_ccp(ccp, tmp_path, capsys):
+    data_dir, raw, labels = ccp
+    out = tmp_path / "out"
+    words = [f"--data_dir={data_dir}", f"--raw={raw}", f"--out={out}", "--examples=0"]
+    assert main(["doctor", "ccp", *words]) == 0
+    printed = capsys.readouterr().out
+    # The photos of the fixture have one colour each.
+    assert "ccp: 20 images, problems: 20\n" in printed
+    assert f"page: {out / 'index.html'}" in printed
+    (told,) = json.loads((out / "doctor.json").read_text())["datasets"]
+    assert told["num_images"] == {"train": 18, "val": 2}
+    everything = np.stack(list(labels.values()))
+    pixels = told["maps"][0]["splits"]["all"]["pixels"]
+    assert pixels == np.bincount(everything.ravel(), minlength=59).tolist()
+    assert told["sizes_of"] == "of the raw files"
+    command = f"python -m fashionjax.data doctor ccp --data_dir={data_dir}"
+    assert command in _Page((out / "index.html").read_text()).words
+
+
+def test_a_dataset_of_two_folders_has_two_names(ccp, tmp_path, capsys):
+    data_dir, *_ = ccp
+    words = [
+        "doctor",
+        "ccp",
+        "ccp",
+        f"--data_dir={data_dir}",
+        f"--out={tmp_path / 'o'}",
+    ]
+    assert main([*words, "--examples=0"]) == 0
+    printed = capsys.readouterr().out
+    assert "ccp-2: 20 images" in printed
+    assert "20 exact groups" in printed
+
+
+def test_several_schemes_are_a_choice(ccp):
+    data_dir, raw, _ = ccp
+    words = [f"--raw={raw}", f"--data_dir={data_dir}"]
+    assert main(["prepare", "ccp", "--split=hash_80_10_10", *words]) == 0
+    with pytest.raises(ValueError, match="splits hash_80_10_10, s0_90_10; choose one"):
+        open_dataset("ccp", data_dir)
+    assert set(open_dataset("ccp", data_dir, "s0_90_10").sources) == {"train", "val"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "ccp is not prepared in"),
+        (["--data_dir=a", "--data_dir=b"], "2 times --data_dir for 1 datasets"),
+    ],
+)
+def test_errors_are_told_in_a_line(tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.setenv("FASHIONJAX_DATA", str(tmp_path))
+    assert main(["doctor", "ccp", f"--out={tmp_path / 'out'}", *words]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+
+
+def test_an_unknown_dataset_lists_the_known_ones(tmp_path, capsys):
+    with pytest.raises(ValueError, match="dataset 'imagenet'; allowed are ccp"):
+        open_dataset("imagenet", tmp_path)
+    with pytest.raises(SystemExit):
+        main(["doctor", "imagenet", "--out=out"])
+    assert "'imagenet' (choose from" in capsys.readouterr().err
