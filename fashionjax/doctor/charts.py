@@ -16,6 +16,7 @@ SIZE = (5.6, 4.2)
 _RATIOS = {"2:1": 2.0, "3:2": 1.5, "1:1": 1.0, "2:3": 2 / 3}
 _MIN_RATIOS = 0.2
 _BINS = 40
+_FEW_SIZES = 500
 
 
 def size_scatter(sizes: Int64[np.ndarray, "images 2"]) -> dict[str, bytes]:
@@ -28,13 +29,16 @@ def size_scatter(sizes: Int64[np.ndarray, "images 2"]) -> dict[str, bytes]:
         PNG files by the suffix of their theme.
     """
     unique, counts = np.unique(sizes, axis=0, return_counts=True)
-    area = 14 + 300 * (counts - 1) / len(sizes)
+    order = np.argsort(counts, kind="stable")  # big dots on top of small ones
+    unique, counts = unique[order], counts[order]
+    crowd = min(1.0, (_FEW_SIZES / len(unique)) ** 0.5)
+    area = max(4.0, 14 * crowd) + 300 * (counts - 1) / len(sizes)
 
     def draw(axes: Axes, theme: Theme) -> None:
         axes.grid(axis="x", color=theme.grid, linewidth=0.8)
         axes.scatter(
-            unique[:, 1], unique[:, 0], s=area, color=theme.series[0], alpha=0.7,
-            linewidths=0,
+            unique[:, 1], unique[:, 0], s=area, color=theme.series[0],
+            alpha=max(0.3, 0.7 * crowd), linewidths=0,
         )  # fmt: skip
         axes.set_xlim(_limits(unique[:, 1]))
         axes.set_ylim(_limits(unique[:, 0]))

@@ -26,6 +26,9 @@ NUM_PEOPLE = 12
 MAX_DUPLICATES = 60
 """How many groups and how many pairs of duplicates are shown at most."""
 
+MAX_MEMBERS = 6
+"""How many photos of a group are shown at most."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
@@ -112,7 +115,9 @@ def draw_duplicates(
         *duplicates.exact[:MAX_DUPLICATES],
         *duplicates.near[:MAX_DUPLICATES],
     ]
-    places = dict.fromkeys(place for item in shown for place in item.places)
+    places = dict.fromkeys(
+        place for item in shown for place in item.places[:MAX_MEMBERS]
+    )
     return {
         place: photo(datasets[place.dataset].sources[place.split][place.index][IMAGE])
         for place in places

@@ -10,7 +10,7 @@ from fashionjax.constants import BACKGROUND
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.doctor.charts import ratio_histogram, size_scatter
 from fashionjax.doctor.datasets import StoredDataset
-from fashionjax.doctor.gallery import MAX_DUPLICATES, Gallery, Picture
+from fashionjax.doctor.gallery import MAX_DUPLICATES, MAX_MEMBERS, Gallery, Picture
 from fashionjax.doctor.people import MIN_SCORE
 from fashionjax.doctor.pictures import data_uri
 from fashionjax.doctor.summary import (
@@ -474,7 +474,7 @@ def _pairs(
         pictures = "".join(
             f"<div>{_image(photos[place], _place_text(place))}"
             f"<figcaption>{markup.text(_place_text(place))}</figcaption></div>"
-            for place in item.places
+            for place in item.places[:MAX_MEMBERS]
         )
         tag = '<span class="tag">across splits</span> ' * item.across_splits
         figures.append(
@@ -490,5 +490,6 @@ def _place_text(place: Place) -> str:
 
 def _difference_text(item: ExactDuplicates | NearDuplicates) -> str:
     if isinstance(item, ExactDuplicates):
-        return "equal labels" if item.same_label else "different labels"
+        labels = "equal labels" if item.same_label else "different labels"
+        return f"{len(item.places)} photos, {labels}"
     return f"thumbnails differ by {item.difference:.1f} of 255"

@@ -19,7 +19,7 @@ MAX_CLASS_SHARE = 0.9
 """Labels with more of one class, background aside, are called filled."""
 
 MAX_BLANK_SPAN = 8
-"""Photos no channel of which spans more, of 255, are called blank."""
+"""Photos whose thumbnail spans no more, of 255, in any channel are called blank."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +110,7 @@ def _labels(survey: Survey, class_names: Sequence[str]) -> Iterator[Problem]:
 
 
 def _photos(survey: Survey) -> Iterator[Problem]:
-    for row in np.flatnonzero(survey.contrasts <= MAX_BLANK_SPAN).tolist():
-        reason = f"its values span {survey.contrasts[row]} of 255"
+    spans = np.ptp(survey.thumbnails, axis=(1, 2)).max(axis=1)
+    for row in np.flatnonzero(spans <= MAX_BLANK_SPAN).tolist():
+        reason = f"its thumbnail spans {spans[row]} of 255"
         yield _problem(survey, "blank photo", row, reason)

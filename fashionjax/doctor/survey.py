@@ -13,7 +13,7 @@ from jaxtyping import Int64, UInt8, UInt64
 from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.dataset import Source
 from fashionjax.data.progress import progress
-from fashionjax.doctor.duplicates import THUMBNAIL_SIDE, perceptual_hash, thumbnail
+from fashionjax.doctor.duplicates import perceptual_hash, thumbnail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Measurement:
         label_digest: Hash of the label's size and pixels.
         perceptual_hash: See `duplicates.perceptual_hash`.
         thumbnail: The whole image in few pixels, RGB 0..255.
-        contrast: Largest minus smallest value, 0..255, of the channel that varies most.
     """
 
     image_id: str
@@ -40,7 +39,6 @@ class Measurement:
     label_digest: bytes
     perceptual_hash: int
     thumbnail: UInt8[np.ndarray, "side side 3"]
-    contrast: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +57,6 @@ class Survey:
         label_digests: Equal where labels are.
         perceptual_hashes: Close in bits where images look the same.
         thumbnails: Each image in few pixels.
-        contrasts: Largest minus smallest value of each image's most varied channel.
         unreadable: (split, index, reason) of every example that could not be read.
     """
 
@@ -74,7 +71,6 @@ class Survey:
     label_digests: tuple[bytes, ...]
     perceptual_hashes: UInt64[np.ndarray, " images"]
     thumbnails: UInt8[np.ndarray, "images side side 3"]
-    contrasts: Int64[np.ndarray, " images"]
     unreadable: tuple[tuple[str, int, str], ...]
 
     def __len__(self) -> int:
@@ -98,7 +94,6 @@ def measure(example: Mapping[str, Any]) -> Measurement:
         label_digest=_digest(label),
         perceptual_hash=perceptual_hash(image),
         thumbnail=thumbnail(image),
-        contrast=int(np.ptp(image, axis=(0, 1)).max()),
     )
 
 
@@ -129,30 +124,28 @@ def survey(sources: Mapping[str, Source], title: str, threads: int = 0) -> Surve
             return str(error)
 
     # Decoding, hashing and resizing let other threads run.
-    with concurrent.futures.ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(threads or os.cpu_count())
+    try:
         found = pool.map(read, places)
         results = list(progress(found, len(places), f"{title}: examining"))
-    good = [(p, r) for p, r in zip(places, results, strict=True) if not _is_bad(r)]
-    bad = [(*p, r) for p, r in zip(places, results, strict=True) if isinstance(r, str)]
+    finally:
+        pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all of them
+    both = list(zip(places, results, strict=True))
+    good = [(p, r) for p, r in both if isinstance(r, Measurement)]
+    bad = [(*p, r) for p, r in both if isinstance(r, str)]
     if not good:
         reason = f"; the first: {bad[0][2]}" if bad else ""
         raise ValueError(f"{title}: none of {len(places)} examples can be read{reason}")
     return _stack(tuple(sources), good, tuple(bad))
 
 
-def _is_bad(result: Measurement | str) -> bool:
-    return isinstance(result, str)
-
-
 def _stack(
     splits: tuple[str, ...],
-    good: list[Any],
+    good: list[tuple[tuple[str, int], Measurement]],
     unreadable: tuple[tuple[str, int, str], ...],
 ) -> Survey:
     """The fields of all measurements as arrays."""
-    rows: list[Measurement] = [measurement for _, measurement in good]
-    thumbnails = np.stack([row.thumbnail for row in rows])
-    assert thumbnails.shape[1:] == (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
+    rows = [measurement for _, measurement in good]
     return Survey(
         splits=splits,
         image_ids=tuple(row.image_id for row in rows),
@@ -164,8 +157,7 @@ def _stack(
         image_digests=tuple(row.image_digest for row in rows),
         label_digests=tuple(row.label_digest for row in rows),
         perceptual_hashes=np.array([row.perceptual_hash for row in rows], np.uint64),
-        thumbnails=thumbnails,
-        contrasts=np.array([row.contrast for row in rows], np.int64),
+        thumbnails=np.stack([row.thumbnail for row in rows]),
         unreadable=unreadable,
     )
 

@@ -36,7 +36,11 @@ def test_good_examples_have_none():
         (example("x", label=_label(0)), "label without a class", "all background"),
         (example("x", label=_label(255)), "label without a class", "all unlabelled"),
         (example("x", label=_label(2)), "filled label", "hat is 100.0 % of it"),
-        (example("x", image=BLANK), "blank photo", "its values span 0 of 255"),
+        (
+            example("x", image=BLANK),
+            "blank photo",
+            "its thumbnail spans 0 of 255",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
