@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fashionjax.bench.charts import Bars, Chart, Curves, Roofline, draw
 from fashionjax.bench.results import Row
-from fashionjax.report.markup import document, section
+from fashionjax.report.markup import document, picture, section
 from fashionjax.report.theme import DARK, LIGHT
 
 _VARIED = {
@@ -174,11 +174,8 @@ def _series(
 
 def _figure(title: str, note: str, chart: Chart, where: str) -> str:
     light, dark = (_data_uri(draw(chart, theme)) for theme in (LIGHT, DARK))
-    picture = (
-        f'<picture><source srcset="{dark}" media="(prefers-color-scheme: dark)">'
-        f'<img src="{light}" alt="{html.escape(title)}"></picture>'
-    )
-    figure = f'<div class="charts"><figure>{picture}</figure></div>'
+    figure = f"<figure>{picture(light, dark, title)}</figure>"
+    figure = f'<div class="charts">{figure}</div>'
     return section(title, f"{where}. {note}.", figure)
 
 

@@ -52,8 +52,9 @@ figcaption { color: var(--muted); font-size: 12px; padding-top: 6px;
 h3 { font-size: 16px; margin: 24px 0 10px; }
 .scroll + .scroll, .scroll + .gallery, .charts + .gallery, .charts + .scroll,
 .scroll + .charts { margin-top: 12px; }
-td.wide { overflow-wrap: anywhere; }
-td .number { white-space: nowrap; width: 72px; }
+td { white-space: nowrap; }
+td.wide { white-space: normal; overflow-wrap: anywhere; }
+td .number { width: 72px; }
 td .bar { width: calc(100% - 90px); }
 section details { margin-top: 12px; }
 details .scroll { border: 0; padding: 8px 0 0; }
@@ -369,10 +370,7 @@ def _sizes(chapter: Chapter) -> str:
 
 def _figure(files: Mapping[str, bytes], alt: str) -> str:
     light, dark = (data_uri(files[theme.suffix], "png") for theme in (LIGHT, DARK))
-    return (
-        f'<picture><source srcset="{dark}" media="(prefers-color-scheme: dark)">'
-        f'<img src="{light}" alt="{markup.text(alt)}"></picture>'
-    )
+    return markup.picture(light, dark, alt)
 
 
 def _image(jpeg: bytes, alt: str) -> str:

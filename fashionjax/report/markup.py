@@ -81,6 +81,20 @@ def chip(color: Sequence[int]) -> str:
     return f'<i class="chip" style="background:rgb({red},{green},{blue})"></i>'
 
 
+def picture(light: str, dark: str, alt: str) -> str:
+    """Returns a figure in the theme of the reader.
+
+    Args:
+        light: Address of the picture for the light theme.
+        dark: That for the dark one.
+        alt: What it shows, plain text.
+    """
+    return (
+        f'<picture><source srcset="{dark}" media="(prefers-color-scheme: dark)">'
+        f'<img src="{light}" alt="{text(alt)}" loading="lazy"></picture>'
+    )
+
+
 def bar_cell(number: str, length: float | None) -> str:
     """Returns a table cell with a number and a bar.
 

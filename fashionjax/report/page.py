@@ -144,11 +144,7 @@ def _header(
 
 def _picture(name: str, alt: str) -> str:
     """Shows a figure in the theme of the reader."""
-    return (
-        f'<picture><source srcset="{name}{DARK.suffix}.png" '
-        f'media="(prefers-color-scheme: dark)"><img src="{name}.png" '
-        f'alt="{markup.text(alt)}" loading="lazy"></picture>'
-    )
+    return markup.picture(f"{name}.png", f"{name}{DARK.suffix}.png", alt)
 
 
 def _charts(charts: Sequence[Chart]) -> str:
