@@ -351,7 +351,7 @@ def _sizes(chapter: Chapter) -> str:
         rows.append(_row(markup.text(title), _cells(texts)))
     head = ["", "Min", "Median", "Mean", "Max", "Standard deviation"]
     figures = (
-        ("Sizes; bigger dots are more photos", "Heights over widths", size_scatter(chapter.sizes)),
+        ("Sizes; bigger dots, more photos", "Sizes", size_scatter(chapter.sizes)),
         ("Aspect ratios", "Images by aspect ratio", ratio_histogram(chapter.sizes)),
     )
     charts = "".join(
