@@ -109,6 +109,17 @@ def test_duplicates_across_datasets_are_found(toy, tmp_path):
     assert "z · test of other" in page.words
 
 
+def test_one_split_of_two_datasets_is_two_places(tmp_path):
+    """Training on one dataset and testing on the other would meet the photo twice."""
+    requests = [
+        Request(StoredDataset(name, (STORED,), {"test": ListSource([example("z")])}))
+        for name in ("one", "other")
+    ]
+    (exact,) = examine(requests, tmp_path, per_class=0).duplicates.exact
+    assert exact.across_splits
+    assert exact.same_label
+
+
 def test_the_page_is_the_same_every_time(toy, tmp_path):
     for name in ("one", "two"):
         examine([Request(toy)], tmp_path / name, threads=3)
