@@ -210,7 +210,15 @@ def _for_each(name: str, values: Sequence | None, count: int) -> Sequence:
 
 def _command(options: Mapping[str, object]) -> str:
     words = ["python", "-m", "fashionjax.data", "doctor", *_list(options["datasets"])]
-    for name in ("data_dir", "raw", "detections", "split", "distance", "out"):
+    for name in (
+        "data_dir",
+        "raw",
+        "detections",
+        "split",
+        "distance",
+        "examples",
+        "out",
+    ):
         words += [f"--{name}={value}" for value in _list(options[name])]
     return shlex.join(words)
 
