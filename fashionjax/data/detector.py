@@ -234,6 +234,26 @@ def read_detections(path: str | os.PathLike[str]) -> dict[str, Detections]:
     return {image_id: _detections(persons) for image_id, persons in rows.items()}
 
 
+def load_detector(
+    path: str | os.PathLike[str],
+) -> PersonDetector | dict[str, Detections]:
+    """Loads a network that finds persons, or reads what one found.
+
+    Args:
+        path: A YOLOX network, `.onnx`, or COCO's results, `.json`.
+
+    Raises:
+        ValueError: The file is neither, or cannot be read.
+        ImportError: The network needs onnxruntime, which is not installed.
+    """
+    name = os.fspath(path)
+    if name.endswith(".json"):
+        return read_detections(path)
+    if name.endswith(".onnx"):
+        return YoloxDetector(path, num_threads=1)  # photos run side by side instead
+    raise ValueError(f"detector {name}; allowed are .onnx and .json files")
+
+
 def within(
     found: Detections, columns: tuple[int, int], least_visible: float
 ) -> Detections:

@@ -11,12 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from fashionjax.data.datasets import ccp
-from fashionjax.data.detector import (
-    Detections,
-    PersonDetector,
-    YoloxDetector,
-    read_detections,
-)
+from fashionjax.data.detector import load_detector
 from fashionjax.data.images import decode_image, decode_label
 from fashionjax.data.label_maps import CCP_59
 from fashionjax.data.prepare import default_data_dir
@@ -106,7 +101,7 @@ def run_refine(options: argparse.Namespace) -> None:
     examples = _READERS[options.dataset](pathlib.Path(options.raw).expanduser())
     decisions = refine(
         examples,
-        _load(options.detector),
+        load_detector(options.detector),
         out,
         detector_identity=_identity(options.detector),
         min_score=options.min_score,
@@ -138,14 +133,6 @@ def describe_summary(summary: Mapping[str, int]) -> str:
     for name, meaning in _MEANINGS.items():
         lines.append(f"{meaning:32}{summary[name]:>9,}{_S3.get(name, ''):>13}".rstrip())
     return "\n".join(lines)
-
-
-def _load(path: str) -> PersonDetector | Mapping[str, Detections]:
-    if path.endswith(".json"):
-        return read_detections(path)
-    if path.endswith(".onnx"):
-        return YoloxDetector(path, num_threads=1)  # photos run side by side instead
-    raise ValueError(f"detector {path}; allowed are .onnx and .json files")
 
 
 def _identity(path: str) -> dict[str, str]:

@@ -7,15 +7,16 @@ import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
 
+from fashionjax.data.detector import PersonDetector, load_detector
 from fashionjax.data.prepare import default_data_dir
 from fashionjax.doctor.datasets import LABEL_MAPS, StoredDataset, open_dataset
 from fashionjax.doctor.duplicates import MAX_DISTANCE
 from fashionjax.doctor.gallery import draw_duplicates, draw_gallery
 from fashionjax.doctor.page import Chapter, make_page
-from fashionjax.doctor.people import Detections, read_detections
+from fashionjax.doctor.people import People, find_people
 from fashionjax.doctor.raw_files import read_raw_files
 from fashionjax.doctor.summary import Summary, find_duplicates, image_sizes, summarize
-from fashionjax.doctor.survey import survey
+from fashionjax.doctor.survey import Survey, survey
 
 PER_CLASS = 5
 """How many examples of each class are shown, unless the caller says otherwise."""
@@ -28,12 +29,12 @@ class Request:
     Attributes:
         dataset: Where to read it.
         raw: Folder of its raw files, for the sizes of the photos as published.
-        detections: Of people, by image id.
+        detector: Finds people, or what one found in the images as prepared.
     """
 
     dataset: StoredDataset
     raw: pathlib.Path | None = None
-    detections: Detections | None = None
+    detector: PersonDetector | People | None = None
 
 
 def examine(
@@ -78,14 +79,15 @@ def examine(
         raw = None
         if request.raw is not None:
             raw = read_raw_files(request.raw, found.image_ids)
-        summary = summarize(dataset, found, raw, request.detections)
+        people = _people(request, found, threads)
+        summary = summarize(dataset, found, raw, people)
         gallery = draw_gallery(
             dataset,
             found,
             summary.problems,
             per_class=per_class,
             seed=seed,
-            detections=request.detections,
+            people=people,
         )
         chapters.append(Chapter(dataset, summary, gallery, image_sizes(found, raw)))
     duplicates = find_duplicates(surveys, max_distance)
@@ -98,6 +100,13 @@ def examine(
     return summary
 
 
+def _people(request: Request, found: Survey, threads: int) -> People | None:
+    detector, dataset = request.detector, request.dataset
+    if detector is None or isinstance(detector, Mapping):
+        return detector
+    return find_people(found, dataset.sources, detector, dataset.name, threads)
+
+
 def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command's words to those of `python -m fashionjax.data`."""
     parser = commands.add_parser(
@@ -108,7 +117,11 @@ def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     for name, metavar, text in (
         ("data_dir", "DIR", f"where it is prepared; default: {default_data_dir()}"),
         ("raw", "DIR", "its raw files, for the sizes of the photos as published"),
-        ("detections", "FILE", "{image_id: [[x1, y1, x2, y2, score], …]} of people"),
+        (
+            "detector",
+            "FILE",
+            "finds people: .onnx, or .json of COCO's results",
+        ),
     ):
         parser.add_argument(
             f"--{name}",
@@ -151,6 +164,7 @@ def run_doctor(options: argparse.Namespace) -> None:
     Raises:
         ValueError: A dataset is not prepared, or an option does not fit.
         OSError: A file cannot be read or written.
+        ImportError: A network needs onnxruntime, which is not installed.
     """
     out = pathlib.Path(options.out)
     summary = examine(
@@ -180,7 +194,7 @@ def _requests(options: argparse.Namespace) -> list[Request]:
     count = len(options.datasets)
     data_dirs = _for_each("data_dir", options.data_dir or [default_data_dir()], count)
     raws = _for_each("raw", options.raw, count)
-    detections = _for_each("detections", options.detections, count)
+    detectors = _for_each("detector", options.detector, count)
     requests = []
     for i, name in enumerate(options.datasets):
         dataset = open_dataset(name, pathlib.Path(data_dirs[i]), options.split)
@@ -189,8 +203,8 @@ def _requests(options: argparse.Namespace) -> list[Request]:
         if earlier:
             dataset = dataclasses.replace(dataset, name=f"{name}-{earlier + 1}")
         raw = raws[i] and pathlib.Path(raws[i])
-        boxes = detections[i] and read_detections(pathlib.Path(detections[i]))
-        requests.append(Request(dataset, raw or None, boxes or None))
+        detector = load_detector(detectors[i]) if detectors[i] else None
+        requests.append(Request(dataset, raw or None, detector))
     return requests
 
 
@@ -210,15 +224,8 @@ def _for_each(name: str, values: Sequence | None, count: int) -> Sequence:
 
 def _command(options: Mapping[str, object]) -> str:
     words = ["python", "-m", "fashionjax.data", "doctor", *_list(options["datasets"])]
-    for name in (
-        "data_dir",
-        "raw",
-        "detections",
-        "split",
-        "distance",
-        "examples",
-        "out",
-    ):
+    names = "data_dir", "raw", "detector", "split", "distance", "examples", "out"
+    for name in names:
         words += [f"--{name}={value}" for value in _list(options[name])]
     return shlex.join(words)
 

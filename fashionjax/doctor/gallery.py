@@ -8,7 +8,7 @@ import numpy as np
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX, IMAGE, LABEL
 from fashionjax.data.progress import progress
 from fashionjax.doctor.datasets import StoredDataset
-from fashionjax.doctor.people import Detections, people_boxes
+from fashionjax.doctor.people import People, confident
 from fashionjax.doctor.pictures import draw_rows, photo, photo_and_label
 from fashionjax.doctor.problems import Problem
 from fashionjax.doctor.summary import Duplicates, Place
@@ -71,7 +71,7 @@ def draw_gallery(
     *,
     per_class: int,
     seed: int = 0,
-    detections: Detections | None = None,
+    people: People | None = None,
 ) -> Gallery:
     """Draws examples of a dataset.
 
@@ -84,7 +84,7 @@ def draw_gallery(
         problems: What is wrong with its examples.
         per_class: How many of each class; 0 for none.
         seed: Of the lot.
-        detections: Of people.
+        people: What a detector found.
     """
     rng = np.random.default_rng(seed)
     everything = np.ones(len(survey), bool)
@@ -103,7 +103,7 @@ def draw_gallery(
             class_id: [_labelled(dataset, survey, row, class_id) for row in rows]
             for class_id, rows in progress(wanted.items(), len(wanted), title)
         },
-        people=_people_pictures(dataset, survey, detections or {}),
+        people=_people_pictures(dataset, survey, people or {}),
     )
 
 
@@ -189,14 +189,15 @@ def _size_pictures(dataset: StoredDataset, survey: Survey) -> list[Picture]:
 
 
 def _people_pictures(
-    dataset: StoredDataset, survey: Survey, detections: Detections
+    dataset: StoredDataset, survey: Survey, people: People
 ) -> list[Picture]:
     pictures = []
     for row, image_id in enumerate(survey.image_ids):
         if len(pictures) == NUM_PEOPLE:
             break
-        boxes = people_boxes(detections, image_id) if image_id in detections else ()
-        if len(boxes) > 1:
-            jpeg = photo(_read(dataset, survey, row)[IMAGE], np.asarray(boxes))
+        found = people.get(image_id)
+        if found is not None and len(confident(found)) > 1:
+            image = _read(dataset, survey, row)[IMAGE]
+            jpeg = photo(image, confident(found).boxes)
             pictures.append(Picture(_caption(survey, row), jpeg))
     return pictures

@@ -8,10 +8,10 @@ from jaxtyping import Int64
 
 from fashionjax.constants import BACKGROUND
 from fashionjax.data.label_maps import LabelMap
+from fashionjax.data.refine import MIN_SCORE
 from fashionjax.doctor.charts import ratio_histogram, size_scatter
 from fashionjax.doctor.datasets import StoredDataset
 from fashionjax.doctor.gallery import MAX_DUPLICATES, MAX_MEMBERS, Gallery, Picture
-from fashionjax.doctor.people import MIN_SCORE
 from fashionjax.doctor.pictures import data_uri
 from fashionjax.doctor.summary import (
     ALL,
@@ -407,9 +407,9 @@ def _people(chapter: Chapter) -> str:
         cells = [f"<td>{len(ids):,}</td>", markup.bar_cell(share_text(part), part)]
         rows.append(_row(str(number), cells))
     note = (
-        f"{several:,} of {total:,} images with detections show several people, counting"
-        f" boxes with a score of {MIN_SCORE} or more. A label that covers one of them"
-        " only is noise."
+        f"{several:,} of {total:,} images show several people, by detections with a"
+        f" score of {MIN_SCORE} or more. A label that covers one of them only is noise;"
+        " python -m fashionjax.data refine crops such photos."
     )
     content = _table(["People", "Images", "Share"], rows)
     pictures = _gallery(chapter.gallery.people, chapter.dataset.label_maps[0])

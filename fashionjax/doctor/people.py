@@ -1,96 +1,82 @@
-"""Images that show several people, by the detections of any detector."""
+"""Images that show several people, by what a detector finds."""
 
 import collections
-import json
-import pathlib
+import concurrent.futures
+import os
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-from jaxtyping import Float
+from fashionjax.constants import IMAGE
+from fashionjax.data.dataset import Source
+from fashionjax.data.detector import Detections, PersonDetector
+from fashionjax.data.progress import progress
+from fashionjax.data.refine import MIN_SCORE
+from fashionjax.doctor.survey import Survey
 
-Detections = Mapping[str, Float[np.ndarray, "boxes 5"]]
-"""By image id: (x1, y1, x2, y2) in pixels of the image, and the score in 0..1."""
-
-MIN_SCORE = 0.7
-"""Boxes below it do not count."""
+People = Mapping[str, Detections]
+"""What was found by image id; an image without an entry shows nobody."""
 
 
-def read_detections(path: pathlib.Path) -> Detections:
-    """Reads detections of people.
+def find_people(
+    survey: Survey,
+    sources: Mapping[str, Source],
+    detector: PersonDetector,
+    title: str,
+    threads: int = 0,
+) -> People:
+    """Runs a detector on every readable image, and tells how far it is.
 
     Args:
-        path: A JSON file, `{image_id: [[x1, y1, x2, y2, score], …]}`.
-
-    Raises:
-        ValueError: The file is no such JSON.
+        survey: Which images.
+        sources: Where to read them, by split.
+        detector: Several threads call it.
+        title: What to call the dataset in the progress line.
+        threads: How many; 0 for one a core.
     """
+
+    def find(row: int) -> Detections:
+        source = sources[survey.splits[survey.split[row]]]
+        return detector(source[int(survey.index[row])][IMAGE])
+
+    pool = concurrent.futures.ThreadPoolExecutor(threads or os.cpu_count())
     try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    if not isinstance(contents, dict):
-        raise ValueError(
-            f"{path} holds a {type(contents).__name__}; allowed is an object"
-            " {image_id: [[x1, y1, x2, y2, score], …]}"
-        )
-    return {
-        image_id: _boxes(boxes, f"{path}: {image_id!r}")
-        for image_id, boxes in contents.items()
-    }
+        found = pool.map(find, range(len(survey)))
+        results = list(progress(found, len(survey), f"{title}: finding people"))
+    finally:
+        pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all of them
+    return dict(zip(survey.image_ids, results, strict=True))
 
 
-def _boxes(boxes: object, name: str) -> Float[np.ndarray, "boxes 5"]:
-    """Checks the detections of an image."""
-    try:
-        array = np.array(boxes, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: {boxes!r} is no list of boxes: {error}") from error
-    if array.size == 0:
-        return np.empty((0, 5))
-    if array.ndim != 2 or array.shape[1] != 5 or not np.isfinite(array).all():
-        raise ValueError(
-            f"{name}: {boxes!r}; allowed are boxes [x1, y1, x2, y2, score] of numbers"
-        )
-    if (array[:, 2:4] < array[:, :2]).any() or (np.abs(array[:, 4] - 0.5) > 0.5).any():
-        raise ValueError(
-            f"{name}: {boxes!r}; allowed are x1 <= x2, y1 <= y2 and scores in 0..1"
-        )
-    return array
-
-
-def people_boxes(
-    detections: Detections, image_id: str, min_score: float = MIN_SCORE
-) -> Float[np.ndarray, "people 4"]:
-    """Returns the boxes of an image that count, (x1, y1, x2, y2) in pixels."""
-    boxes = detections[image_id]
-    return boxes[boxes[:, 4] >= min_score, :4]
+def confident(found: Detections, min_score: float = MIN_SCORE) -> Detections:
+    """Leaves out detections below a score."""
+    return found.select(found.scores >= min_score)
 
 
 def count_people(
-    detections: Detections, image_ids: Iterable[str], min_score: float = MIN_SCORE
+    people: People, image_ids: Iterable[str], min_score: float = MIN_SCORE
 ) -> dict[int, list[str]]:
     """Sorts images by the number of people in them.
 
     Args:
-        detections: Of all images.
-        image_ids: Which images; those without an entry are passed over.
-        min_score: Boxes below it do not count.
+        people: Of all images.
+        image_ids: Which images.
+        min_score: Detections below it do not count.
 
     Returns:
         Image ids by number of people, ascending.
 
     Raises:
-        ValueError: The detections have none of the images.
+        ValueError: Something was found, but in none of the images.
     """
-    groups: dict[int, list[str]] = collections.defaultdict(list)
     ids = list(image_ids)
-    for image_id in ids:
-        if image_id in detections:
-            number = len(people_boxes(detections, image_id, min_score))
-            groups[number].append(image_id)
-    if not groups:
+    if people and people.keys().isdisjoint(ids):
         raise ValueError(
-            f"the detections, of {list(detections)[:3]} …, have none of the dataset's"
+            f"the detections, of {list(people)[:3]} …, have none of the dataset's"
             f" images, {ids[:3]} …"
+        )
+    groups: dict[int, list[str]] = collections.defaultdict(list)
+    for image_id in ids:
+        found = people.get(image_id)
+        groups[0 if found is None else len(confident(found, min_score))].append(
+            image_id
         )
     return dict(sorted(groups.items()))

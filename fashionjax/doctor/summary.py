@@ -15,7 +15,7 @@ from fashionjax.doctor.duplicates import (
     near_pairs,
     representatives,
 )
-from fashionjax.doctor.people import Detections, count_people
+from fashionjax.doctor.people import People, count_people
 from fashionjax.doctor.problems import Problem, find_problems
 from fashionjax.doctor.raw_files import RawFiles
 from fashionjax.doctor.statistics import (
@@ -64,7 +64,7 @@ class DatasetSummary:
         num_other_files: Image files in the raw folder that belong to no example; None
             without such a folder.
         problems: What is wrong with its examples.
-        people: Image ids by number of people; None without detections.
+        people: Image ids by number of people; None without a detector.
     """
 
     name: str
@@ -146,7 +146,7 @@ def summarize(
     dataset: StoredDataset,
     survey: Survey,
     raw: RawFiles | None = None,
-    detections: Detections | None = None,
+    people: People | None = None,
 ) -> DatasetSummary:
     """Computes all numbers of a dataset.
 
@@ -154,7 +154,7 @@ def summarize(
         dataset: What was examined.
         survey: Its measurements.
         raw: Its raw files, for the sizes of the photos as published.
-        detections: Of people.
+        people: What a detector found; None: nothing was asked.
 
     Raises:
         ValueError: The detections, or the readable raw files, have none of its images.
@@ -163,9 +163,6 @@ def summarize(
     if not len(sizes):
         raise ValueError(f"{dataset.name}: no raw photo can be read")
     names = dataset.label_maps[0].class_names
-    people = None
-    if detections is not None:
-        people = count_people(detections, survey.image_ids)
     return DatasetSummary(
         name=dataset.name,
         directory=dataset.directory,
@@ -179,7 +176,7 @@ def summarize(
         num_other_files=None if raw is None else raw.num_others,
         problems=find_problems(survey, dataset.quarantine, names)
         + (raw.problems if raw else []),
-        people=people,
+        people=None if people is None else count_people(people, survey.image_ids),
     )
 
 

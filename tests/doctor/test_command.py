@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fashionjax.data.__main__ import main
+from fashionjax.data.detector import Detections
 from fashionjax.data.label_maps import CCP_59
 from fashionjax.doctor.command import Request, examine
 from fashionjax.doctor.datasets import StoredDataset, open_dataset
@@ -50,13 +51,14 @@ def toy():
 
 
 def test_page_and_numbers_tell_what_is_in_the_dataset(toy, tmp_path):
-    boxes = np.array([[10.0, 10, 40, 100, 0.9], [40, 10, 70, 100, 0.8]])
-    detections = {"a": boxes, "c": boxes[:1]}
-    examine([Request(toy, detections=detections)], tmp_path, per_class=2)
+    boxes = np.array([[10, 10, 40, 100], [40, 10, 70, 100]], np.float32)
+    two = Detections(boxes, np.array([0.9, 0.8], np.float32))
+    people = {"a": two, "c": two.select(np.array([True, False]))}
+    examine([Request(toy, detector=people)], tmp_path, per_class=2)
     numbers = json.loads((tmp_path / "doctor.json").read_text())
     (told,) = numbers["datasets"]
     assert told["num_images"] == {"train": 3, "test": 3}
-    assert told["people"] == {"1": ["c"], "2": ["a"]}
+    assert told["people"] == {"0": ["b", "d", "e", "f"], "1": ["c"], "2": ["a"]}
     assert told["sizes"]["height"]["mean"] == 120
     stored, merged = told["maps"]
     labels = [e["label"] for s in toy.sources.values() for e in s.examples]
@@ -86,7 +88,7 @@ def test_page_and_numbers_tell_what_is_in_the_dataset(toy, tmp_path):
         "merged: 4 source classes to 2, 6 images left out",
         "different labels",
         "across splits",
-        "1 of 2 images with detections show several people",
+        "1 of 6 images show several people",
         "smallest: 80 × 120 · a · train",
     ):
         assert words in page.words, words

@@ -1,57 +1,51 @@
-import json
-
 import numpy as np
 import pytest
 
-from fashionjax.doctor.people import count_people, people_boxes, read_detections
+from fashionjax.data.detector import Detections
+from fashionjax.doctor.people import confident, count_people, find_people
+from fashionjax.doctor.survey import survey
+from tests.doctor.toy import ListSource, example
 
 
-def _write(tmp_path, contents):
-    path = tmp_path / "people.json"
-    text = contents if isinstance(contents, str) else json.dumps(contents)
-    path.write_text(text)
-    return path
+def _found(*scores):
+    boxes = np.tile(np.array([[0, 0, 5, 9]], np.float32), (len(scores), 1))
+    return Detections(boxes, np.array(scores, np.float32))
 
 
-def test_people_are_boxes_with_a_high_score(tmp_path):
-    path = _write(
-        tmp_path,
-        {
-            "a": [[0, 0, 5, 9, 0.9], [4, 0, 9, 9, 0.7], [1, 1, 2, 2, 0.69]],
-            "b": [[0, 0, 5, 9, 0.9]],
-            "c": [],
-            "elsewhere": [[0, 0, 5, 9, 0.9]],
-        },
-    )
-    detections = read_detections(path)
-    assert count_people(detections, ["a", "b", "c", "d"]) == {
-        0: ["c"],
-        1: ["b"],
-        2: ["a"],
-    }
-    np.testing.assert_array_equal(
-        people_boxes(detections, "a"), [[0, 0, 5, 9], [4, 0, 9, 9]]
-    )
+def test_people_have_a_high_score():
+    people = {"a": _found(0.9, 0.75, 0.69), "b": _found(0.9), "elsewhere": _found(0.9)}
+    ids = ["a", "b", "c", "d"]
+    assert count_people(people, ids) == {0: ["c", "d"], 1: ["b"], 2: ["a"]}
+    assert count_people(people, ids, min_score=0.5)[3] == ["a"]
+    assert len(confident(_found(0.5, 0.4), 0.5)) == 1
 
 
-@pytest.mark.parametrize(
-    ("contents", "message"),
-    [
-        ("{", "is no JSON"),
-        ([], "holds a list; allowed is an object"),
-        ({"a": [[1, 2, 3, 4]]}, r"'a': .*allowed are boxes \[x1, y1, x2, y2, score\]"),
-        ({"a": [["x", 2, 3, 4, 1]]}, "'a': .* is no list of boxes"),
-        ({"a": [[1, 2, 3, 4, 1], [1]]}, "'a': .* is no list of boxes"),
-        ({"a": [[1, 2, 3, 4, 1.5]]}, "'a': .*scores in 0..1"),
-        ({"a": [[3, 2, 1, 4, 1]]}, "'a': .*x1 <= x2"),
-        ('{"a": [[NaN, 2, 3, 4, 1]]}', "'a': .*of numbers"),
-    ],
-)
-def test_other_files_are_refused(tmp_path, contents, message):
-    with pytest.raises(ValueError, match=message):
-        read_detections(_write(tmp_path, contents))
+def test_a_dataset_may_show_nobody():
+    assert count_people({}, ["a"]) == {0: ["a"]}
 
 
 def test_detections_of_other_images_are_refused():
     with pytest.raises(ValueError, match=r"detections, of \['z'\] …, have none"):
-        count_people({"z": np.empty((0, 5))}, ["a", "b"])
+        count_people({"z": _found()}, ["a", "b"])
+
+
+def test_a_detector_sees_every_readable_image_by_its_id():
+    train = [example("a", size=(70, 80)), ValueError("broken"), example("b")]
+    sources = {
+        "train": ListSource(train),
+        "test": ListSource([example("c", size=(90, 66))]),
+    }
+
+    def detector(image):
+        """Finds a person of the size of the photo."""
+        height, width = image.shape[:2]
+        return Detections(
+            np.array([[0, 0, width, height]], np.float32), np.ones(1, np.float32)
+        )
+
+    found = find_people(survey(sources, "toy"), sources, detector, "toy", threads=3)
+    assert {i: d.boxes[0].tolist() for i, d in found.items()} == {
+        "a": [0, 0, 80, 70],
+        "b": [0, 0, 80, 120],
+        "c": [0, 0, 66, 90],
+    }
