@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from fashionjax.nn import BatchNorm, ConvTranspose, conv
 from fashionjax.ops import max_pool_with_argmax
 from fashionjax.ops.resize import crop_or_pad
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Padding: TypeAlias = Literal["same", "valid"]
@@ -84,7 +85,7 @@ class ClassicUNet(nn.Module):
             dtype=self.dtype,
             name="head",
         )
-        return Outputs(logits=head(x).astype(jnp.float32))
+        return Outputs(logits=to_float32(head(x)))
 
     def _convs(self, x: Features, features: int, name: str, *, train: bool) -> Features:
         for i in (1, 2):

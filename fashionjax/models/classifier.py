@@ -6,6 +6,7 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.ops.pooling import adaptive_average_pool
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image
 
 _VGG_MAP = (7, 7)
@@ -58,7 +59,7 @@ class LinearHead(nn.Module):
         del train
         x = nn.relu(feature_maps[-1]) if self.relu else feature_maps[-1]
         linear = nn.Dense(self.num_classes, dtype=self.dtype, name="linear")
-        return linear(x.mean(axis=(1, 2))).astype(jnp.float32)
+        return to_float32(linear(x.mean(axis=(1, 2))))
 
 
 class VGGHead(nn.Module):
@@ -107,7 +108,7 @@ class VGGHead(nn.Module):
         for name in ("hidden1", "hidden2"):
             x = nn.relu(self._linear(x, self.features, name))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        return self._linear(x, self.num_classes, "linear").astype(jnp.float32)
+        return to_float32(self._linear(x, self.num_classes, "linear"))
 
     def _linear(
         self, x: Float[Array, "batch in_features"], features: int, name: str

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from fashionjax.nn import ASPP, ConvNormRelu, FCNHead, SeparableConvNormRelu, conv
 from fashionjax.nn.initializers import TORCH_DEFAULT
 from fashionjax.ops.resize import resize_bilinear
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 
@@ -58,7 +59,7 @@ class DeepLabV3(nn.Module):
             dtype=self.dtype,
             name="decoder_conv",
         )(x, train=train)
-        x = _head(self.num_classes, self.dtype)(x).astype(jnp.float32)
+        x = to_float32(_head(self.num_classes, self.dtype)(x))
         logits = resize_bilinear(x, size, align_corners=self.align_corners)
         if not self.aux_head:
             return Outputs(logits=logits)
@@ -119,7 +120,7 @@ class DeepLabV3Plus(nn.Module):
         x = SeparableConvNormRelu(self.features, dtype=self.dtype, name="fuse_conv")(
             x, train=train
         )
-        x = _head(self.num_classes, self.dtype)(x).astype(jnp.float32)
+        x = to_float32(_head(self.num_classes, self.dtype)(x))
         return Outputs(logits=resize_bilinear(x, size, align_corners=True))
 
     def _low_level(

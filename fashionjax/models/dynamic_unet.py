@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from fashionjax.nn import BatchNorm, conv
 from fashionjax.nn.pixel_shuffle import PixelShuffleUpsample
 from fashionjax.ops.resize import resize_nearest, upsample_nearest
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Norm: TypeAlias = Literal["batch"]
@@ -89,7 +90,7 @@ class DynamicUNet(nn.Module):
         residual = self._conv(x, x.shape[-1], "residual_conv1", train=train)
         residual = self._conv(residual, x.shape[-1], "residual_conv2", train=train)
         logits = self._head(x + residual, train=train)
-        return Outputs(logits=logits.astype(jnp.float32))
+        return Outputs(logits=to_float32(logits))
 
     def _check(self) -> None:
         if self.norm is not None and self.norm not in get_args(Norm):

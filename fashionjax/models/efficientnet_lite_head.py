@@ -6,6 +6,7 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.nn import BatchNorm, conv
+from fashionjax.ops.to_float32 import to_float32
 
 
 class EfficientNetLiteHead(nn.Module):
@@ -44,4 +45,4 @@ class EfficientNetLiteHead(nn.Module):
         dropout = nn.Dropout(self.dropout_rate, name="dropout")
         x = dropout(x, deterministic=not train)
         linear = nn.Dense(self.num_classes, dtype=self.dtype, name="linear")
-        return linear(x).astype(jnp.float32)
+        return to_float32(linear(x))

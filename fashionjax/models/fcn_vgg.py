@@ -15,6 +15,7 @@ from fashionjax.constants import FIXED
 from fashionjax.nn import conv
 from fashionjax.nn.initializers import bilinear_kernel
 from fashionjax.ops.max_pooling import max_pool_2x2
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Features = Float[Array, "batch height width channels"]
@@ -91,7 +92,7 @@ class SkipFCN(nn.Module):
         )
         offset = _CROP[self.stride] if self.pad100 else self.stride // 2
         logits = _crop(upscore(x), offset, size)
-        return Outputs(logits=logits.astype(jnp.float32))
+        return Outputs(logits=to_float32(logits))
 
     def _check(self) -> None:
         if self.stride not in STRIDES:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from fashionjax.nn import ConvNormRelu, conv
 from fashionjax.ops.resize import crop, resize_bilinear, resize_nearest
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Logits, Outputs
 
 Features = Float[Array, "batch height width channels"]
@@ -66,7 +67,7 @@ class FPN(nn.Module):
             x, train=train
         )
         x = conv(self.num_classes, 3, use_bias=True, dtype=self.dtype, name="head")(x)
-        x = self._upsample(x.astype(jnp.float32), image.shape[1:3])
+        x = self._upsample(to_float32(x), image.shape[1:3])
         return Outputs(logits=crop(x, size))
 
     def _pyramid(self, maps: tuple[Features, ...]) -> Features:

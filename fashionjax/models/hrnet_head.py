@@ -6,6 +6,7 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.nn import BatchNorm, Bottleneck, conv
+from fashionjax.ops.to_float32 import to_float32
 
 Features = Float[Array, "batch height width channels"]
 
@@ -46,7 +47,7 @@ class HRNetHead(nn.Module):
             x = branch + self._conv_norm_relu(x, branch.shape[-1], 3, name, train=train)
         x = self._conv_norm_relu(x, self.final_features, 1, "final_{}", train=train)
         linear = nn.Dense(self.num_classes, dtype=self.dtype, name="linear")
-        return linear(x.mean(axis=(1, 2))).astype(jnp.float32)
+        return to_float32(linear(x.mean(axis=(1, 2))))
 
     def _widen(self, x: Features, branch: int, *, train: bool) -> Features:
         width = self.features * 2**branch

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from fashionjax.models.stages import Stage, decoder_stages
 from fashionjax.nn import BatchNorm, ConvNormRelu, ConvTranspose, conv
 from fashionjax.ops.resize import crop_or_pad
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Features = Float[Array, "batch height width channels"]
@@ -63,7 +64,7 @@ class LinkNet(nn.Module):
             dtype=self.dtype,
             name="head",
         )
-        return Outputs(logits=head(x).astype(jnp.float32))
+        return Outputs(logits=to_float32(head(x)))
 
     def _stage(self, x: Features, stage: Stage, name: str, *, train: bool) -> Features:
         quarter = x.shape[-1] // 4

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from fashionjax.constants import BACKGROUND
 from fashionjax.nn import BatchNorm, BoxBranch, InjectedConv, TagBranch, conv
 from fashionjax.ops.resize import resize_nearest
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Logits, Outputs
 
 Injection = Literal["none", "concat", "multiply_logits", "multiply_probs"]
@@ -101,7 +102,7 @@ class MultitaskUNet(nn.Module):
             dtype=self.dtype,
             name="head",
         )
-        logits = head(x + residual).astype(jnp.float32)
+        logits = to_float32(head(x + residual))
         if tag_logits is not None and self.injection.startswith("multiply"):
             logits = self._multiply(logits, tag_logits)
         return Outputs(logits=logits, tag_logits=tag_logits, box_logits=box_logits)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from fashionjax.nn import ConvNormRelu, conv
 from fashionjax.ops.resize import resize_bilinear
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Features = Float[Array, "batch height width channels"]
@@ -65,8 +66,8 @@ class OCRNet(nn.Module):
         x = self._conv_norm_relu(x, self.features, 1, "context_conv", train=train)
         logits = self._classify(x, "head")
         return Outputs(
-            logits=resize_bilinear(logits.astype(jnp.float32), size),
-            aux_logits=resize_bilinear(aux_logits.astype(jnp.float32), size),
+            logits=resize_bilinear(to_float32(logits), size),
+            aux_logits=resize_bilinear(to_float32(aux_logits), size),
         )
 
     def _attend(self, pixels: Features, regions: Regions, *, train: bool) -> Features:

@@ -11,6 +11,7 @@ from fashionjax.models.fpn import NUM_LEVELS, check_num_levels
 from fashionjax.nn import conv
 from fashionjax.nn.initializers import HE_UNIFORM, XAVIER_UNIFORM
 from fashionjax.ops.resize import resize_bilinear, resize_nearest
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Features = Float[Array, "batch height width channels"]
@@ -71,9 +72,7 @@ class PanopticFPN(nn.Module):
         x = self._conv(
             x, self.num_classes, 1, "head", use_bias=True, kernel_init=XAVIER_UNIFORM
         )
-        logits = resize_bilinear(
-            x.astype(jnp.float32), image.shape[1:3], align_corners=True
-        )
+        logits = resize_bilinear(to_float32(x), image.shape[1:3], align_corners=True)
         return Outputs(logits=logits)
 
     def _branch(

@@ -9,6 +9,7 @@ from fashionjax.nn import ConvNormRelu, conv
 from fashionjax.nn.initializers import HE_UNIFORM, XAVIER_UNIFORM
 from fashionjax.ops.pooling import adaptive_average_pool
 from fashionjax.ops.resize import resize_bilinear
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 
@@ -63,7 +64,7 @@ class PSPNet(nn.Module):
             dtype=self.dtype,
             name="head",
         )(x)
-        logits = resize_bilinear(x.astype(jnp.float32), size, align_corners=True)
+        logits = resize_bilinear(to_float32(x), size, align_corners=True)
         return Outputs(logits=logits)
 
     def _pool(

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from fashionjax.nn import BatchNorm, conv
 from fashionjax.ops import max_pool_with_argmax, max_unpool
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Features = Float[Array, "batch height width channels"]
@@ -70,7 +71,7 @@ class SegNet(nn.Module):
             dtype=self.dtype,
             name="head",
         )
-        return Outputs(logits=head(x).astype(jnp.float32))
+        return Outputs(logits=to_float32(head(x)))
 
     def _check(self) -> None:
         reductions = tuple(self.encoder.reductions)

@@ -21,6 +21,7 @@ from fashionjax.models.stages import Stage, decoder_stages
 from fashionjax.nn import ConvNormRelu, ConvTranspose, conv
 from fashionjax.ops import max_pool_with_argmax, max_unpool
 from fashionjax.ops.resize import crop_or_pad, resize_bilinear, resize_nearest
+from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
 
 Upsampling: TypeAlias = Literal["nearest", "bilinear", "deconv", "max_unpool"]
@@ -108,7 +109,7 @@ class UNet(nn.Module):
             dtype=self.dtype,
             name="head",
         )
-        return Outputs(logits=head(x).astype(jnp.float32))
+        return Outputs(logits=to_float32(head(x)))
 
     def _check(self, num_stages: int) -> None:
         allowed: dict[str, tuple[Any, ...]] = {

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from fashionjax.nn.norm import BatchNorm
 from fashionjax.ops.pooling import global_max_pool
+from fashionjax.ops.to_float32 import to_float32
 
 
 class TagBranch(nn.Module):
@@ -82,4 +83,4 @@ def _classifier(
     x = nn.Dense(
         num_outputs, kernel_init=kernel_init, dtype=branch.dtype, name="output"
     )(x)
-    return x.astype(jnp.float32)
+    return to_float32(x)

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from fashionjax.nn.conv import ConvNormRelu, conv
 from fashionjax.nn.initializers import TORCH_DEFAULT
+from fashionjax.ops.to_float32 import to_float32
 
 
 class FCNHead(nn.Module):
@@ -43,4 +44,4 @@ class FCNHead(nn.Module):
             dtype=self.dtype,
             name="scores",
         )
-        return scores(x).astype(jnp.float32)
+        return to_float32(scores(x))
