@@ -123,24 +123,25 @@ def _synthetic(config: ConfigDict) -> Dataset:
     return Dataset("synthetic", label_map, size, sources)
 
 
-def _ccp(config: ConfigDict) -> Dataset:
+def _prepared(config: ConfigDict) -> Dataset:
     # tensorflow-datasets is slow to import, and only prepared datasets need it.
-    from fashionjax.data.datasets.ccp import CcpSource
-    from fashionjax.data.prepare import prepare
+    from fashionjax.data.prepare import open_split, prepare
 
-    prepared = prepare("ccp", config.raw_dir or None, config.data_dir or None)
+    done = prepare(config.name, config.raw_dir or None, config.data_dir or None)
     label_map = build_label_map(config.label_map)
     size = _size(config)
     sources = {
-        split: CcpSource(prepared.data_dir, split, size, label_map, cache=config.cache)
+        split: open_split(
+            config.name, done.data_dir, split, size, label_map, cache=config.cache
+        )
         for split in SPLITS
     }
-    return Dataset("ccp", label_map, size, sources)
+    return Dataset(config.name, label_map, size, sources)
 
 
 DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
     "synthetic": _synthetic,
-    "ccp": _ccp,
+    "ccp": _prepared,
 }
 
 

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from fashionjax.data.datasets import ccp
 from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
@@ -61,11 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help=f"where prepared datasets lie; default: {default_data_dir()}",
     )
+    schemes = {name: ", ".join(d.schemes()) for name, d in DATASETS.items()}
     command.add_argument(
         "--split",
-        choices=[config.name for config in ccp.Ccp.BUILDER_CONFIGS],
-        default=ccp.HASH_SPLIT,
-        help="how photos are divided; default: %(default)s",
+        metavar="SCHEME",
+        help="how photos are divided; default: the first. "
+        + "; ".join(f"{name}: {names}" for name, names in schemes.items()),
     )
     command.add_argument(
         "--max_bad",

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable
 from typing import IO
 
+from fashionjax.data.paths import leaves_folder
 from fashionjax.data.progress import progress
 
 _CHUNK = 1 << 20
@@ -86,9 +87,7 @@ def extract_zip(
 
 
 def _check_entry(entry: zipfile.ZipInfo, archive: pathlib.Path) -> None:
-    path = pathlib.PurePosixPath(entry.filename)
-    windows = pathlib.PureWindowsPath(entry.filename)
-    if path.is_absolute() or windows.anchor or ".." in windows.parts:
+    if leaves_folder(entry.filename):
         raise ValueError(
             f"{archive}: entry {entry.filename!r} would land outside the folder"
         )

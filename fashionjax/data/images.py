@@ -1,9 +1,13 @@
 """Decoding and resizing of photos and label images. Sizes are (height, width)."""
 
 import io
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
+
+MAX_PIXELS = 100_000_000
+"""What one image may have; the largest of the supported datasets have 93 million."""
 
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
@@ -28,10 +32,10 @@ def decode_image(
         Transparency is dropped; 16 bits become 8 by keeping the high byte.
 
     Raises:
-        ValueError: The data are no complete image.
+        ValueError: The data are no complete image, or one of more than `MAX_PIXELS`.
     """
     try:
-        with Image.open(io.BytesIO(data)) as photo:
+        with _open(data, name) as photo:
             if size is not None:
                 photo.draft("RGB", _as_stored(photo, size))
             upright = ImageOps.exif_transpose(photo)
@@ -53,11 +57,12 @@ def decode_label(data: bytes, *, name: str = "label") -> np.ndarray:
         uint8 `[height, width]`: palette indices or grey values as stored.
 
     Raises:
-        ValueError: The data are no complete image, or one with several channels or
-            more than 8 bits, which holds colours and not ids.
+        ValueError: The data are no complete image, one of more than `MAX_PIXELS`, or
+            one with several channels or more than 8 bits, which holds colours and not
+            ids.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _open(data, name) as image:
             if image.format == "JPEG" or image.mode not in ("P", "L", "1"):
                 raise ValueError(
                     f"{name} is a {image.format} with mode {image.mode}; allowed are "
@@ -116,6 +121,18 @@ def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         for new, old in zip(size, label.shape, strict=True)
     )
     return label[rows][:, columns]
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    """Opens an image whose header promises no more than what fits in memory."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = Image.open(io.BytesIO(data))
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(
+            f"{name} has {image.height}x{image.width} pixels; allowed are {MAX_PIXELS}"
+        )
+    return image
 
 
 def _resized(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:

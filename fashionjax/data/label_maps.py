@@ -5,7 +5,7 @@ id that the dataset's files may hold.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -93,6 +93,25 @@ class LabelMap:
         if (mapped == _UNKNOWN).any():
             raise self._unknown(np.unique(label[mapped == _UNKNOWN]).tolist())
         return mapped.astype(np.uint8)
+
+    def classes_of(self, stacks: Sequence[Sequence[int]]) -> np.ndarray:
+        """Finds what stacks of instances show.
+
+        Args:
+            stacks: Source ids of each stack, the top one first.
+
+        Returns:
+            uint8 `[len(stacks)]`: the class of the first id that is no background.
+
+        Raises:
+            ValueError: An id that the map does not know.
+        """
+        unknown = sorted(set().union(*stacks) - set(self.target_of))
+        if unknown:
+            raise self._unknown(unknown)
+        targets = ([self.target_of[i] for i in stack] for stack in stacks)
+        shown = [next(filter(None, stack), BACKGROUND) for stack in targets]
+        return np.array(shown, np.uint8)
 
     def paint(self, masks: np.ndarray, category_ids: np.ndarray) -> np.ndarray:
         """Draws instances into one label, big ones first.

@@ -9,15 +9,20 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from fashionjax.data.datasets import ccp
+from fashionjax.data.datasets.ccp import Ccp
+from fashionjax.data.label_maps import LabelMap
+from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 
-DATASETS = (ccp.NAME,)
+DATASETS: Mapping[str, type[PhotoBuilder]] = {
+    "ccp": Ccp,
+}
 """What can be prepared."""
 
 
@@ -55,7 +60,7 @@ def prepare(
     raw_dir: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     *,
-    scheme: str = ccp.HASH_SPLIT,
+    scheme: str | None = None,
     max_bad_fraction: float = MAX_BAD_FRACTION,
     overwrite: bool = False,
 ) -> Prepared:
@@ -68,7 +73,8 @@ def prepare(
         name: One of `DATASETS`.
         raw_dir: The dataset's files as published; None downloads them.
         data_dir: Where prepared datasets lie; None for `default_data_dir()`.
-        scheme: How photos are divided: `hash_80_10_10` or `s0_90_10`.
+        scheme: How photos are divided, one of the dataset's `schemes()`; None for the
+            first of them.
         max_bad_fraction: Share of the photos, 0..1, that may be left out because they
             cannot be read or do not fit their labels; each is told.
         overwrite: Prepare anew even if it is there.
@@ -80,14 +86,10 @@ def prepare(
         ValueError: Unknown dataset or scheme; the raw files are missing, too many of
             them damaged, or others than those it was prepared from.
     """
-    if name not in DATASETS:
-        raise ValueError(f"dataset {name!r}; allowed are {', '.join(DATASETS)}")
-    schemes = [config.name for config in ccp.Ccp.BUILDER_CONFIGS]
-    if scheme not in schemes:
-        raise ValueError(f"split {scheme!r}; allowed are {', '.join(schemes)}")
+    dataset, scheme = _named(name, scheme)
     root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
     raw = None if raw_dir is None else pathlib.Path(raw_dir).expanduser().absolute()
-    directory = root / name / scheme / ccp.VERSION
+    directory = _directory(root, dataset, scheme)
     found = directory.is_dir() and not overwrite
     if not found:
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -95,10 +97,10 @@ def prepare(
             # Another process may have prepared it while this one waited.
             found = directory.is_dir() and not overwrite
             if not found:
-                source = ccp.find_raw(raw or ccp.download(root / "downloads"))
-                _build(root, source, scheme, max_bad_fraction)
+                source = dataset.find_raw(raw or dataset.download(root / "downloads"))
+                _build(dataset, root, source, scheme, max_bad_fraction)
     if found:
-        _check_same_files(directory, raw)
+        _check_same_files(dataset, directory, raw)
     info = json.loads((directory / "dataset_info.json").read_text())
     counts = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
     metadata = _metadata(directory)
@@ -113,16 +115,79 @@ def prepare(
     return Prepared(root, directory, counts, metadata["raw"], left_out, not found)
 
 
+def open_split(
+    name: str,
+    data_dir: str | os.PathLike[str],
+    split: str,
+    size: tuple[int, int],
+    label_map: LabelMap,
+    *,
+    scheme: str | None = None,
+    cache: bool = False,
+) -> PreparedSource:
+    """Opens a split of a prepared dataset.
+
+    Args:
+        name: One of `DATASETS`.
+        data_dir: The folder that it was prepared into.
+        split: `train`, `val` or `test`.
+        size: (height, width) of what comes out.
+        label_map: A map of the dataset's ids.
+        scheme: How photos are divided; None for the dataset's first scheme.
+        cache: Keep what was read in memory; see `PreparedSource`.
+
+    Returns:
+        The examples.
+
+    Raises:
+        ValueError: Unknown dataset or scheme; it is not prepared there, has no such
+            split, or the label map is not for it.
+    """
+    dataset, scheme = _named(name, scheme)
+    if set(label_map.target_of) != set(dataset.SOURCE_IDS):
+        raise ValueError(
+            f"label map {label_map.name!r} is not for {name}; allowed are maps of the"
+            f" ids 0..{max(dataset.SOURCE_IDS)}"
+        )
+    directory = _directory(pathlib.Path(data_dir), dataset, scheme)
+    if not directory.is_dir():
+        raise ValueError(
+            f"{name} is not prepared in {directory}; run python -m fashionjax.data "
+            f"prepare {name} --raw=DIR --data_dir={data_dir} --split={scheme}"
+        )
+    return PreparedSource(directory, split, size, label_map, cache=cache)
+
+
+def _named(name: str, scheme: str | None) -> tuple[type[PhotoBuilder], str]:
+    """A dataset and the scheme that is meant."""
+    if name not in DATASETS:
+        raise ValueError(f"dataset {name!r}; allowed are {', '.join(DATASETS)}")
+    schemes = DATASETS[name].schemes()
+    if scheme is not None and scheme not in schemes:
+        raise ValueError(f"split {scheme!r}; allowed are {', '.join(schemes)}")
+    return DATASETS[name], scheme or schemes[0]
+
+
+def _directory(
+    root: pathlib.Path, dataset: type[PhotoBuilder], scheme: str
+) -> pathlib.Path:
+    return root / dataset.name / scheme / str(dataset.VERSION)
+
+
 def _build(
-    data_dir: pathlib.Path, raw: pathlib.Path, scheme: str, max_bad_fraction: float
+    dataset: type[PhotoBuilder],
+    data_dir: pathlib.Path,
+    raw: pathlib.Path,
+    scheme: str,
+    max_bad_fraction: float,
 ) -> None:
     """Runs the builder; only its last step, a rename, makes the result visible."""
-    parent = data_dir / ccp.NAME / scheme
+    directory = _directory(data_dir, dataset, scheme)
     # We hold the lock, so what is incomplete belongs to a process that died.
-    for rest in parent.glob("*incomplete*"):
+    for rest in directory.parent.glob("*incomplete*"):
         shutil.rmtree(rest)
-    shutil.rmtree(parent / ccp.VERSION, ignore_errors=True)
-    builder = ccp.Ccp(
+    shutil.rmtree(directory, ignore_errors=True)
+    builder = dataset(
         config=scheme,
         data_dir=data_dir,
         file_format="array_record",
@@ -133,14 +198,16 @@ def _build(
         builder.download_and_prepare(download_config=config)
 
 
-def _check_same_files(directory: pathlib.Path, raw: pathlib.Path | None) -> None:
+def _check_same_files(
+    dataset: type[PhotoBuilder], directory: pathlib.Path, raw: pathlib.Path | None
+) -> None:
     """Refuses raw files that are not those of the prepared dataset."""
     if raw is None:
         return
     if not raw.exists():
         print(f"{raw} is gone; {directory} is used as it is", file=sys.stderr)
         return
-    then, now = _metadata(directory)["raw"], ccp.fingerprint(raw)
+    then, now = _metadata(directory)["raw"], dataset.fingerprint(raw)
     if then != now:
         raise ValueError(
             f"{directory} was prepared from other files: {_describe(then)}; {raw} "

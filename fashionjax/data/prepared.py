@@ -1,15 +1,21 @@
 """Random access to a prepared dataset: photos and labels at the configured size."""
 
+import json
 import pathlib
 from typing import Any
 
+import numpy as np
+
 from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.images import decode_image, decode_label, resize_label
+from fashionjax.data.instances import parse_stacks
 from fashionjax.data.label_maps import LabelMap
 
 
 class PreparedSource:
     """One split of a dataset with the features `image`, `label` and `image_id`.
+
+    A dataset of instances has `stacks` too; see `fashionjax.data.instances`.
 
     It can be pickled, and read from several threads and processes; each process opens
     its own files.
@@ -37,7 +43,8 @@ class PreparedSource:
                 45,000 at 288x192 take 10 GB. Each worker process has its own.
 
         Raises:
-            ValueError: The size is not positive or the split does not exist.
+            ValueError: The size is not positive, the split does not exist, or it holds
+                photos that the label map drops.
         """
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise ValueError(f"size {size}: allowed are (height, width), both positive")
@@ -47,6 +54,7 @@ class PreparedSource:
         self._directory = directory
         self._cache: dict[int, dict[str, Any]] | None = {} if cache else None
         self._records = _open(directory, split)
+        _check_dropped(directory, split, label_map)
 
     def __len__(self) -> int:
         """Number of examples in the split."""
@@ -87,10 +95,19 @@ class PreparedSource:
         try:
             if self.size is not None:
                 label = resize_label(label, self.size)
-            label = self.label_map.apply(label)
+            label = self._classes(label, record)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         return {IMAGE: image, LABEL: label, "image_id": image_id}
+
+    def _classes(self, label: np.ndarray, record: dict[str, Any]) -> np.ndarray:
+        """From what the record holds to classes."""
+        if "stacks" not in record:
+            return self.label_map.apply(label)
+        stacks = parse_stacks(record["stacks"].decode())
+        if label.max() >= len(stacks):
+            raise ValueError(f"stack {label.max()} of {len(stacks)}")
+        return self.label_map.classes_of(stacks)[label]
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what a process has to open or fill itself."""
@@ -101,6 +118,22 @@ class PreparedSource:
         """Reopens the files in the new process."""
         self.__dict__.update(state)
         self._records = _open(self._directory, self.split)
+
+
+def _check_dropped(directory: pathlib.Path, split: str, label_map: LabelMap) -> None:
+    """Refuses a label map that drops photos which are there."""
+    if not label_map.dropped:
+        return
+    metadata = json.loads((directory / "metadata.json").read_text())
+    photos = metadata.get("categories", {}).get(split, {})
+    found = {i: photos[str(i)] for i in label_map.dropped if str(i) in photos}
+    if found:
+        raise ValueError(
+            f"label map {label_map.name!r} drops photos with the id(s)"
+            f" {sorted(found)}; split {split} of {directory} has"
+            f" {sum(found.values())}: choose another label map, or divide the dataset"
+            " by a scheme that leaves them out"
+        )
 
 
 def _open(directory: pathlib.Path, split: str) -> Any:

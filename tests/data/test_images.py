@@ -103,6 +103,16 @@ def test_what_is_no_image_is_named():
             decode_image(data, name="x.jpg")
 
 
+@pytest.mark.parametrize("decode", [decode_image, decode_label])
+@pytest.mark.parametrize("side", [10_001, 20_000])
+def test_a_header_of_a_hundred_megapixels_is_refused(decode, side):
+    small = bytearray(_encode(Image.new("L", (1, 1)), "PNG"))
+    small[16:24] = struct.pack(">II", side, side)
+    small[29:33] = struct.pack(">I", zlib.crc32(small[12:29]))
+    with pytest.raises(ValueError, match=r"x\.png"):
+        decode(bytes(small), name="x.png")
+
+
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
 def test_damage_never_raises_anything_but_value_error(image_format):
     clean = _encode(Image.fromarray(_gradient(40, 40)), image_format)

@@ -10,7 +10,8 @@ import pytest
 
 from fashionjax.data import prepare as prepare_module
 from fashionjax.data.datasets import ccp
-from fashionjax.data.prepare import default_data_dir, prepare
+from fashionjax.data.label_maps import CCP_59
+from fashionjax.data.prepare import default_data_dir, open_split, prepare
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
 
@@ -29,6 +30,31 @@ def test_what_is_prepared_is_found_again(write_ccp, tmp_path):
     assert first.num_examples == second.num_examples == third.num_examples
     assert sum(first.num_examples.values()) == 30
     assert _files(first.directory) == before
+
+
+def test_a_split_has_many_files_and_its_order(write_ccp, tmp_path, monkeypatch):
+    monkeypatch.setattr("fashionjax.data.photo_builder._SHARD_EXAMPLES", 5)
+    raw, _ = write_ccp(IDS)
+    (raw / "photos/0003.jpg").write_bytes(b"")
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.1)
+    files = sorted(p.name for p in done.directory.glob("ccp-train.array_record-*"))
+    assert files == [f"ccp-train.array_record-{i:05d}-of-00005" for i in range(5)]
+    source = open_split("ccp", tmp_path / "data", "train", (5, 4), CCP_59)
+    train = ccp.split_ids(IDS, ccp.HASH_SPLIT)["train"]
+    assert [e["image_id"] for e in source] == [i for i in train if i != "0003"]
+
+
+def test_a_file_of_nothing_but_bad_photos_is_no_hindrance(
+    write_ccp, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("fashionjax.data.photo_builder._SHARD_EXAMPLES", 2)
+    raw, _ = write_ccp(IDS)
+    train = ccp.split_ids(IDS, ccp.HASH_SPLIT)["train"]
+    for image_id in train[2:4]:
+        (raw / f"photos/{image_id}.jpg").write_bytes(b"")
+    prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.1)
+    source = open_split("ccp", tmp_path / "data", "train", (5, 4), CCP_59)
+    assert [e["image_id"] for e in source] == train[:2] + train[4:]
 
 
 def test_other_raw_files_are_refused_unless_overwritten(write_ccp, tmp_path):
@@ -80,7 +106,7 @@ def test_unknown_names_are_refused(tmp_path):
 _KILLED = """
     import os, signal
     from fashionjax.data.datasets import ccp
-    from fashionjax.data.prepare import prepare
+    from fashionjax.data.prepare import open_split, prepare
     read, count = ccp.read_label, 0
     def read_label(path):
         global count
@@ -107,7 +133,7 @@ def test_a_killed_preparation_leaves_nothing_that_reads_as_complete(
     assert done.returncode == -signal.SIGKILL
     assert list(data.rglob("*incomplete*"))
     with pytest.raises(ValueError, match="not prepared"):
-        ccp.CcpSource(data, "train", (5, 4))
+        open_split("ccp", data, "train", (5, 4), CCP_59)
     assert sum(prepare("ccp", raw, data).num_examples.values()) == 30
     assert not list(data.rglob("*incomplete*"))
 

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from fashionjax.data.__main__ import main
-from fashionjax.data.datasets.ccp import CcpSource, hash_split
-from fashionjax.data.prepare import prepare
+from fashionjax.data.datasets.ccp import hash_split
+from fashionjax.data.label_maps import CCP_59
+from fashionjax.data.prepare import open_split, prepare
 from fashionjax.data.quarantine import Quarantine, describe
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
@@ -40,7 +41,7 @@ def test_bad_photos_are_left_out_with_their_reasons(damaged, tmp_path, capsys):
     assert (again.fresh, again.quarantine) == (False, done.quarantine)
     # All others are what and where they would have been.
     for split in done.num_examples:
-        source = CcpSource(tmp_path / "data", split, (12, 9))
+        source = open_split("ccp", tmp_path / "data", split, (12, 9), CCP_59)
         examples = [source[i] for i in range(len(source))]
         ids = [example["image_id"] for example in examples]
         assert ids == [

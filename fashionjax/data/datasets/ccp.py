@@ -6,10 +6,9 @@ the whole image and are not used.
 """
 
 import hashlib
-import io
 import math
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,14 +16,12 @@ import scipy.io
 import tensorflow_datasets as tfds
 
 from fashionjax.data.archive import extract_zip, fetch
-from fashionjax.data.images import decode_image, encode_label
-from fashionjax.data.label_maps import CCP_59, LabelMap
-from fashionjax.data.prepared import PreparedSource
-from fashionjax.data.progress import progress
-from fashionjax.data.quarantine import MAX_BAD_FRACTION, Quarantine
+from fashionjax.data.categories import CCP_NAMES
+from fashionjax.data.fingerprint import fingerprint_of
+from fashionjax.data.label_maps import CCP_59
+from fashionjax.data.photo_builder import PhotoBuilder, RawExample
 
 NAME = "ccp"
-VERSION = "1.0.0"
 HASH_SPLIT = "hash_80_10_10"
 S0_SPLIT = "s0_90_10"
 ARCHIVE_URL = (
@@ -150,13 +147,8 @@ def fingerprint(raw_dir: pathlib.Path) -> dict[str, Any]:
         `photos` and `labels` (counts) and `sha256`.
     """
     root = find_raw(raw_dir)
-    digest = hashlib.sha256()
-    counts = {}
-    for kind, files in (("photos", _photos(root)), ("labels", _labels(root))):
-        counts[kind] = len(files)
-        for name, path in sorted(files.items()):
-            digest.update(f"{kind}/{name} {path.stat().st_size}\n".encode())
-    return counts | {"sha256": digest.hexdigest()}
+    files = {"photos": _photos(root).values(), "labels": _labels(root).values()}
+    return fingerprint_of(files)
 
 
 def read_label(path: pathlib.Path) -> np.ndarray:
@@ -187,140 +179,59 @@ def read_label(path: pathlib.Path) -> np.ndarray:
     return label.astype(np.uint8)
 
 
-class Ccp(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder; `download_config.manual_dir` is the raw CCP folder.
+class Ccp(PhotoBuilder):
+    """TFDS builder; `download_config.manual_dir` is the raw CCP folder."""
 
-    Examples keep the photo's JPEG bytes as they are and the raw ids as PNG, in the
-    order of the file names. Photos that cannot be read, or do not fit their labels, are
-    left out, `max_bad_fraction` of all at most; the metadata's "quarantine" has their
-    reasons by name. Needs no TensorFlow.
-    """
-
-    VERSION = tfds.core.Version(VERSION)
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First version."}
+    TITLE = "Clothing Co-Parsing: photos with 59 labels a pixel."
+    HOMEPAGE = "https://github.com/bearpaw/clothing-co-parsing"
+    LICENSE = "Apache-2.0"
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
+    SOURCE_IDS = range(len(CCP_NAMES))
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=HASH_SPLIT, description="80/10/10 by file name."),
         tfds.core.BuilderConfig(name=S0_SPLIT, description="90/10 of S0, no test."),
     ]
 
-    def __init__(
-        self, *, max_bad_fraction: float = MAX_BAD_FRACTION, **options: Any
-    ) -> None:
-        self._max_bad_fraction = max_bad_fraction
-        super().__init__(**options)
+    @classmethod
+    def find_raw(cls, folder: pathlib.Path) -> pathlib.Path:
+        """See `find_raw`."""
+        return find_raw(folder)
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Clothing Co-Parsing: photos with 59 labels a pixel.",
-            homepage="https://github.com/bearpaw/clothing-co-parsing",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(
-                        shape=(None, None, 3), encoding_format="jpeg"
-                    ),
-                    "label": tfds.features.Image(
-                        shape=(None, None, 1), encoding_format="png"
-                    ),
-                    "image_id": tfds.features.Text(),
-                }
-            ),
-            metadata=tfds.core.MetadataDict(),
-            disable_shuffling=True,
-        )
+    @classmethod
+    def download(cls, folder: pathlib.Path) -> pathlib.Path:
+        """See `download`."""
+        return download(folder)
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        root = find_raw(pathlib.Path(dl_manager.manual_dir))
-        metadata, config = self.info.metadata, self.builder_config
-        assert metadata is not None
-        assert config is not None
-        metadata["raw"] = fingerprint(root)
-        ids = _photos(root).keys() & _labels(root).keys()
+    @classmethod
+    def fingerprint(cls, raw_dir: pathlib.Path) -> dict[str, Any]:
+        """See `fingerprint`."""
+        return fingerprint(raw_dir)
+
+    @classmethod
+    def open_raw(cls, root: pathlib.Path, scheme: str) -> "_RawCcp":
+        """Opens a CCP folder."""
+        return _RawCcp(root, scheme)
+
+
+class _RawCcp:
+    """The photos that have a label."""
+
+    def __init__(self, root: pathlib.Path, scheme: str) -> None:
+        self._photos, self._labels = _photos(root), _labels(root)
+        ids = self._photos.keys() & self._labels.keys()
         if not ids:
             raise ValueError(f"{root}: no photo has a pixel-level label. {LAYOUT}")
-        quarantine = Quarantine(len(ids), self._max_bad_fraction)
-        # Written when all splits are made.
-        metadata["quarantine"] = quarantine.reasons
-        splits = split_ids(ids, config.name)
-        return {
-            split: self._generate_examples(root, split, members, quarantine)
-            for split, members in splits.items()
-        }
+        self.splits = split_ids(ids, scheme)
 
-    def _generate_examples(
-        self,
-        root: pathlib.Path,
-        split: str,
-        image_ids: list[str],
-        quarantine: Quarantine,
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        photos, labels = _photos(root), _labels(root)
-        title = f"{NAME} {split}"
-        for key, image_id in enumerate(progress(image_ids, len(image_ids), title)):
-            try:
-                example = _read_example(photos[image_id], labels[image_id])
-            except ValueError as error:
-                quarantine.add(image_id, error)
-                continue
-            yield key, example | {"image_id": image_id}
-
-
-def _read_example(photo: pathlib.Path, label: pathlib.Path) -> dict[str, Any]:
-    """Reads and checks a photo and its label; both stay encoded.
-
-    Files, because TFDS stores their bytes as they are; arrays it would encode with
-    TensorFlow.
-    """
-    data = photo.read_bytes()
-    ids = read_label(label)
-    shape = decode_image(data, name=str(photo)).shape[:2]
-    if ids.shape != shape:
-        raise ValueError(
-            f"{label} is {ids.shape}, its photo {shape} (height, width); allowed are"
-            " equal sizes"
+    def read(self, image_id: str) -> RawExample:
+        """Reads a photo and its label."""
+        photo, label = self._photos[image_id], self._labels[image_id]
+        return RawExample(
+            image=photo.read_bytes(),
+            image_name=str(photo),
+            label_name=str(label),
+            label=read_label(label),
         )
-    return {"image": io.BytesIO(data), "label": io.BytesIO(encode_label(ids))}
-
-
-class CcpSource(PreparedSource):
-    """One split of prepared CCP; see `PreparedSource` for what an example holds."""
-
-    def __init__(
-        self,
-        data_dir: str | pathlib.Path,
-        split: str,
-        size: tuple[int, int],
-        label_map: LabelMap = CCP_59,
-        *,
-        scheme: str = HASH_SPLIT,
-        cache: bool = False,
-    ) -> None:
-        """Opens the split.
-
-        Args:
-            data_dir: The folder that CCP was prepared into.
-            split: `train`, `val` or `test`.
-            size: (height, width) of what comes out.
-            label_map: A map of all 59 ids, such as `CCP_59` or `CCP_4`.
-            scheme: `hash_80_10_10` or `s0_90_10`.
-            cache: Keep what was read in memory; see `PreparedSource`.
-
-        Raises:
-            ValueError: CCP is not prepared there, or the label map is not for CCP.
-        """
-        if set(label_map.target_of) != set(CCP_59.target_of):
-            raise ValueError(
-                f"label map {label_map.name!r} is not for CCP; allowed are maps of "
-                "the ids 0..58"
-            )
-        directory = pathlib.Path(data_dir) / NAME / scheme / VERSION
-        if not directory.is_dir():
-            raise ValueError(
-                f"CCP is not prepared in {directory}; run python -m fashionjax.data "
-                f"prepare ccp --raw=DIR --data_dir={data_dir} --split={scheme}"
-            )
-        super().__init__(directory, split, size, label_map, cache=cache)
 
 
 def _photos(root: pathlib.Path) -> dict[str, pathlib.Path]:

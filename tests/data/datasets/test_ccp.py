@@ -12,7 +12,7 @@ from PIL import Image
 from fashionjax.data.datasets import ccp
 from fashionjax.data.images import resize_label
 from fashionjax.data.label_maps import CCP_4, CCP_59, FASHIONPEDIA_47
-from fashionjax.data.prepare import prepare
+from fashionjax.data.prepare import open_split, prepare
 from fashionjax.data.prepared import PreparedSource
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
@@ -20,7 +20,8 @@ ALL_IDS = [f"{i:04d}" for i in range(1, 1005)]
 
 
 def _sources(data_dir, splits, size, **options):
-    return [ccp.CcpSource(data_dir, s, size, **options) for s in splits]
+    options = {"label_map": CCP_59} | options
+    return [open_split("ccp", data_dir, s, size, **options) for s in splits]
 
 
 def test_hash_split_of_known_photos():
@@ -241,13 +242,13 @@ def test_a_source_survives_pickling(write_ccp, tmp_path, cache):
 def test_a_source_refuses_what_does_not_fit(write_ccp, tmp_path):
     raw, _ = write_ccp(IDS)
     with pytest.raises(ValueError, match=r"not prepared in .*prepare ccp --raw=DIR"):
-        ccp.CcpSource(tmp_path / "data", "train", (5, 4))
+        open_split("ccp", tmp_path / "data", "train", (5, 4), CCP_59)
     prepare("ccp", raw, tmp_path / "data")
-    with pytest.raises(ValueError, match="'fashionpedia_47' is not for CCP"):
-        ccp.CcpSource(tmp_path / "data", "train", (5, 4), FASHIONPEDIA_47)
+    with pytest.raises(ValueError, match="'fashionpedia_47' is not for ccp"):
+        open_split("ccp", tmp_path / "data", "train", (5, 4), FASHIONPEDIA_47)
     with pytest.raises(ValueError, match=r"size \(0, 4\): allowed"):
-        ccp.CcpSource(tmp_path / "data", "train", (0, 4))
-    source = ccp.CcpSource(tmp_path / "data", "train", (5, 4))
+        open_split("ccp", tmp_path / "data", "train", (0, 4), CCP_59)
+    source = open_split("ccp", tmp_path / "data", "train", (5, 4), CCP_59)
     for index in (-1, len(source)):
         with pytest.raises(IndexError, match=f"example {index} of {len(source)}"):
             source[index]
