@@ -142,6 +142,9 @@ def _prepared(config: ConfigDict) -> Dataset:
 DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
     "synthetic": _synthetic,
     "ccp": _prepared,
+    "imaterialist2019": _prepared,
+    "imaterialist2020": _prepared,
+    "fashionpedia": _prepared,
 }
 
 

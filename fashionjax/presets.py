@@ -207,6 +207,7 @@ def own(config: ConfigDict, name: str, *, label_map: str = "") -> None:
     config.data.label_map = label_map or config.data.label_map
     config.data.raw_dir = ""
     config.data.data_dir = ""
+    config.data.cache = False
 
 
 def ccp(config: ConfigDict, label_map: str) -> None:

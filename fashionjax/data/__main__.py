@@ -1,12 +1,14 @@
 """Command line of the data layer: `python -m fashionjax.data COMMAND DATASET`."""
 
 import argparse
+import pathlib
 import sys
 from collections.abc import Sequence
 
 from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
+from fashionjax.data.synthesize import WRITERS, synthesize
 from fashionjax.doctor.command import add_doctor, run_doctor
 
 
@@ -42,7 +44,17 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
 
 
-_COMMANDS = {"prepare": _prepare, "refine": run_refine, "doctor": run_doctor}
+def _synthesize(options: argparse.Namespace) -> None:
+    synthesize(options.dataset, pathlib.Path(options.raw), options.count)
+    print(f"{options.dataset}: {options.count} drawn photos in {options.raw}")
+
+
+_COMMANDS = {
+    "prepare": _prepare,
+    "synthesize": _synthesize,
+    "refine": run_refine,
+    "doctor": run_doctor,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,6 +89,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--overwrite", action="store_true", help="prepare anew even if it is there"
+    )
+    command = commands.add_parser(
+        "synthesize", help="write drawn people as the raw files of a dataset"
+    )
+    command.add_argument("dataset", choices=WRITERS)
+    command.add_argument(
+        "--raw", metavar="DIR", required=True, help="a folder that does not exist yet"
+    )
+    command.add_argument(
+        "--count", type=int, metavar="N", default=100, help="default: %(default)s"
     )
     add_refine(commands)
     add_doctor(commands)

@@ -36,7 +36,7 @@ def decode_segmentation(segmentation: Any, shape: tuple[int, int]) -> np.ndarray
     """
     if isinstance(segmentation, dict):
         size, counts = segmentation.get("size"), segmentation.get("counts")
-        if size is None or tuple(size) != tuple(shape):
+        if size not in (list(shape), tuple(shape)):
             raise ValueError(f"a mask of size {size}; its image has {list(shape)}")
         if isinstance(counts, str | bytes):
             counts = decode_counts(counts)

@@ -15,6 +15,8 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from fashionjax.data.datasets.ccp import Ccp
+from fashionjax.data.datasets.fashionpedia import Fashionpedia
+from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist2020
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.prepared import PreparedSource
@@ -22,6 +24,9 @@ from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 
 DATASETS: Mapping[str, type[PhotoBuilder]] = {
     "ccp": Ccp,
+    "imaterialist2019": Imaterialist2019,
+    "imaterialist2020": Imaterialist2020,
+    "fashionpedia": Fashionpedia,
 }
 """What can be prepared."""
 

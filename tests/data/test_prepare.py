@@ -97,7 +97,7 @@ def test_it_tells_how_far_it_is_and_nothing_else(write_ccp, tmp_path, capfd):
 
 
 def test_unknown_names_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="dataset 'x'; allowed are ccp"):
+    with pytest.raises(ValueError, match="'x'; allowed are ccp, imaterialist2019"):
         prepare("x", data_dir=tmp_path)
     with pytest.raises(ValueError, match="split 'x'; allowed are hash_80_10_10"):
         prepare("ccp", data_dir=tmp_path, scheme="x")
