@@ -91,7 +91,9 @@ LABEL_MAPS: Mapping[str, LabelMap] = {
     "ccp_4": label_maps.CCP_4,
     "ccp_4_bare": label_maps.CCP_4_BARE,
     "fashionista_25": label_maps.FASHIONISTA_25,
+    "fashionista_56": label_maps.FASHIONISTA_56,
     "cfpd_23": label_maps.CFPD_23,
+    "cfpd_4": label_maps.CFPD_4,
 }
 
 
@@ -145,6 +147,9 @@ DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
     "imaterialist2019": _prepared,
     "imaterialist2020": _prepared,
     "fashionpedia": _prepared,
+    "fashionista": _prepared,
+    "fashionista_v02": _prepared,
+    "cfpd": _prepared,
 }
 
 

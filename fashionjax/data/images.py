@@ -73,6 +73,32 @@ def decode_label(data: bytes, *, name: str = "label") -> np.ndarray:
         raise _unreadable(name, len(data), error) from error
 
 
+def decode_integers(data: bytes, *, name: str = "integers") -> np.ndarray:
+    """Decodes a grey image of 8 or 16 bits to the exact numbers in its file.
+
+    Args:
+        data: An encoded PNG (or other lossless format).
+        name: What to call the file in errors.
+
+    Returns:
+        int64 `[height, width]`.
+
+    Raises:
+        ValueError: The data are no complete image, one of more than `MAX_PIXELS`, or
+            one with several channels.
+    """
+    try:
+        with _open(data, name) as image:
+            if image.format == "JPEG" or image.mode not in ("L", *_WIDE_GRAY):
+                raise ValueError(
+                    f"{name} is a {image.format} with mode {image.mode}; allowed are "
+                    "lossless grey images of 8 or 16 bits"
+                )
+            return np.array(image, np.int64)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(name, len(data), error) from error
+
+
 def encode_label(label: np.ndarray) -> bytes:
     """Encodes ids as a grey PNG of 8 bits, which `decode_label` reads back exactly.
 

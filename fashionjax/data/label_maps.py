@@ -13,6 +13,7 @@ from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 from fashionjax.data.categories import (
     CCP_ACCESSORIES,
     CCP_NAMES,
+    FASHIONISTA_V02_NAMES,
     FASHIONPEDIA_CATEGORIES,
 )
 
@@ -309,6 +310,14 @@ FASHIONISTA_25 = LabelMap(
 )
 """The 25 labels of Refined Fashionista."""
 
+FASHIONISTA_56 = LabelMap(
+    name="fashionista_56",
+    class_names=("background", *FASHIONISTA_V02_NAMES[1:]),
+    palette=voc_palette(56),
+    target_of={i: i for i in range(56)},
+)
+"""The 56 labels of Fashionista v0.2; its `null` is called background."""
+
 _CFPD = (
     "background",
     "T-shirt",
@@ -342,3 +351,13 @@ CFPD_23 = LabelMap(
     target_of={i: i for i in range(23)},
 )
 """The 23 labels of the Colorful Fashion Parsing Dataset, counted from 0."""
+
+CFPD_4 = dataclasses.replace(
+    CCP_4,
+    name="cfpd_4",
+    target_of={
+        i: {"background": 0, "hair": 2, "face": 3, "skin": 3}.get(name, 1)
+        for i, name in enumerate(_CFPD)
+    },
+)
+"""The classes of `CCP_4` on CFPD's photos; a face is skin."""

@@ -15,6 +15,8 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from fashionjax.data.datasets.ccp import Ccp
+from fashionjax.data.datasets.cfpd import Cfpd
+from fashionjax.data.datasets.fashionista import Fashionista, FashionistaV02
 from fashionjax.data.datasets.fashionpedia import Fashionpedia
 from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist2020
 from fashionjax.data.label_maps import LabelMap
@@ -27,6 +29,9 @@ DATASETS: Mapping[str, type[PhotoBuilder]] = {
     "imaterialist2019": Imaterialist2019,
     "imaterialist2020": Imaterialist2020,
     "fashionpedia": Fashionpedia,
+    "fashionista": Fashionista,
+    "fashionista_v02": FashionistaV02,
+    "cfpd": Cfpd,
 }
 """What can be prepared."""
 

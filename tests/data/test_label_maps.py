@@ -9,8 +9,10 @@ from fashionjax.data.label_maps import (
     CCP_4,
     CCP_4_BARE,
     CCP_59,
+    CFPD_4,
     CFPD_23,
     FASHIONISTA_25,
+    FASHIONISTA_56,
     FASHIONPEDIA_47,
     IMATERIALIST_9,
     LabelMap,
@@ -23,7 +25,9 @@ ALL = (
     CCP_4,
     CCP_4_BARE,
     FASHIONISTA_25,
+    FASHIONISTA_56,
     CFPD_23,
+    CFPD_4,
 )
 TINY = LabelMap(
     name="tiny",
@@ -42,8 +46,8 @@ def _class_of(label_map, source_id):
     list(
         zip(
             ALL,
-            (47, 9, 59, 4, 4, 25, 23),
-            (46, 46, 59, 59, 59, 25, 23),
+            (47, 9, 59, 4, 4, 25, 56, 23, 4),
+            (46, 46, 59, 59, 59, 25, 56, 23, 23),
             strict=True,
         )
     ),

@@ -4,11 +4,15 @@ import pytest
 from fashionjax.data.__main__ import main
 from fashionjax.data.label_maps import (
     CCP_59,
+    CFPD_23,
+    FASHIONISTA_25,
+    FASHIONISTA_56,
     FASHIONPEDIA_47,
     IMATERIALIST_9,
 )
 from fashionjax.data.prepare import open_split, prepare
 from fashionjax.data.synthesize import SIZES, drawn_photo, synthesize
+from fashionjax.data.synthetic import street
 from fashionjax.data.synthetic.ccp import ccp_label
 
 COUNT = 20
@@ -24,6 +28,9 @@ LABELS = {
     "imaterialist2019": (IMATERIALIST_9, _instances(IMATERIALIST_9), 0),
     "imaterialist2020": (FASHIONPEDIA_47, _instances(FASHIONPEDIA_47), 0),
     "fashionpedia": (FASHIONPEDIA_47, _instances(FASHIONPEDIA_47), 0),
+    "fashionista": (FASHIONISTA_25, street.fashionista_label, 1),
+    "fashionista_v02": (FASHIONISTA_56, street.fashionista_v02_label, 1),
+    "cfpd": (CFPD_23, street.cfpd_label, 1),
 }
 """By dataset: label map, what a photo's label must be, number of the first photo."""
 
@@ -41,7 +48,7 @@ def test_what_was_drawn_is_read_back_pixel_for_pixel(name, tmp_path):
             source = open_split(name, data, split, size, label_map)
             for index in range(len(source)):
                 example = source[index]
-                base = 10 if name == "ccp" else 16
+                base = 10 if first else 16
                 number = int(example["image_id"], base) - first
                 photo = drawn_photo(number)
                 if photo.image.shape[:2] != size:
