@@ -5,6 +5,7 @@
     synthetic        drawn figures, 96×64, slim model, for two CPU cores (the default)
     synthetic_full   drawn figures at the document's size
     fashionista, cfpd  the document's runs at 600×400
+    fashionista_v02  Fashionista before it was refined: 56 classes of superpixels
     ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
     ccp4_full, ccp_full  the same at 600×400 with the full model
 
@@ -54,6 +55,10 @@ def _fashionista(config: ConfigDict) -> None:
     presets.own(config, "fashionista", label_map="fashionista_25")
 
 
+def _fashionista_v02(config: ConfigDict) -> None:
+    presets.own(config, "fashionista_v02", label_map="fashionista_56")
+
+
 def _cfpd(config: ConfigDict) -> None:
     presets.own(config, "cfpd", label_map="cfpd_23")
     config.document_run = "--config=configs/fpn.py:cfpd"
@@ -71,5 +76,6 @@ DATASETS = presets.datasets(
     _slim,
     counts={"train": 411, "val": 45, "test": 229},
     fashionista=_fashionista,
+    fashionista_v02=_fashionista_v02,
     cfpd=_cfpd,
 )

@@ -9,6 +9,7 @@ A name in a config is a key of one of the literal tables below, and nowhere else
 # pyright: reportGeneralTypeIssues=false, reportCallIssue=false, reportOptionalIterable=false
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -126,19 +127,46 @@ def _synthetic(config: ConfigDict) -> Dataset:
 
 
 def _prepared(config: ConfigDict) -> Dataset:
+    label_map = build_label_map(config.label_map)
+    sources = _splits(config, config.name, config.raw_dir, label_map)
+    return Dataset(config.name, label_map, _size(config), sources)
+
+
+def _mixture(label_maps: Mapping[str, str], config: ConfigDict) -> Dataset:
+    """Datasets by name, each under its label map; `raw_dir` has a folder for each."""
+    from fashionjax.data.mixture import Mixture
+
+    parts = {
+        name: _splits(
+            config,
+            name,
+            config.raw_dir and os.path.join(config.raw_dir, name),
+            build_label_map(label_map),
+        )
+        for name, label_map in label_maps.items()
+    }
+    sources = {
+        split: Mixture({name: splits[split] for name, splits in parts.items()})
+        for split in SPLITS
+    }
+    label_map = build_label_map(config.label_map)
+    return Dataset(config.name, label_map, _size(config), sources)
+
+
+def _splits(
+    config: ConfigDict, name: str, raw_dir: str, label_map: LabelMap
+) -> dict[str, Any]:
+    """The splits of a dataset, prepared on first use."""
     # tensorflow-datasets is slow to import, and only prepared datasets need it.
     from fashionjax.data.prepare import open_split, prepare
 
-    done = prepare(config.name, config.raw_dir or None, config.data_dir or None)
-    label_map = build_label_map(config.label_map)
-    size = _size(config)
-    sources = {
+    done = prepare(name, raw_dir or None, config.data_dir or None)
+    return {
         split: open_split(
-            config.name, done.data_dir, split, size, label_map, cache=config.cache
+            name, done.data_dir, split, _size(config), label_map, cache=config.cache
         )
         for split in SPLITS
     }
-    return Dataset(config.name, label_map, size, sources)
 
 
 DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
@@ -150,6 +178,7 @@ DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
     "fashionista": _prepared,
     "fashionista_v02": _prepared,
     "cfpd": _prepared,
+    "ccp4+cfpd4": partial(_mixture, {"ccp": "ccp_4", "cfpd": "cfpd_4"}),
 }
 
 

@@ -18,6 +18,9 @@ from fashionjax.augment import MIRROR, Augmentation
 
 Change = Callable[[ConfigDict], None]
 
+MIXTURE = "ccp4+cfpd4"
+"""Clothing Co-Parsing and CFPD under the same four classes."""
+
 
 def base() -> ConfigDict:
     """Every key that configs share; `document`, `model` and data are the config's."""
@@ -168,6 +171,14 @@ def datasets(
     def drawn_slim(config: ConfigDict) -> None:
         synthetic(config, slim)
 
+    def mixed(config: ConfigDict) -> None:
+        photos(config, "ccp_4")
+        config.data.name = MIXTURE
+
+    def mixed_slim(config: ConfigDict) -> None:
+        slim_photos(config, slim, "ccp_4")
+        config.data.name = MIXTURE
+
     return {
         "synthetic": drawn_slim,
         "synthetic_full": drawn,
@@ -176,6 +187,8 @@ def datasets(
         "ccp": lambda config: slim_photos(config, slim, "ccp_59"),
         "ccp4_full": lambda config: photos(config, "ccp_4"),
         "ccp_full": lambda config: photos(config, "ccp_59"),
+        MIXTURE: mixed_slim,
+        f"{MIXTURE}_full": mixed,
     }
 
 

@@ -1,0 +1,53 @@
+"""Several datasets as one, under the same classes."""
+
+import bisect
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from fashionjax.data.prepared import PreparedSource
+
+
+class Mixture:
+    """The examples of several sources, one source after the other.
+
+    It can be pickled, as they can.
+
+    Args:
+        sources: One split of each dataset by its name; their label maps have the same
+            classes.
+
+    Raises:
+        ValueError: Other classes or another size.
+    """
+
+    def __init__(self, sources: Mapping[str, PreparedSource]) -> None:
+        first = next(iter(sources.values()))
+        for name, source in sources.items():
+            classes = source.label_map.class_names
+            if classes != first.label_map.class_names or source.size != first.size:
+                raise ValueError(
+                    f"{name} has the classes {classes} at {source.size}; allowed are"
+                    f" those of the first, {first.label_map.class_names} at"
+                    f" {first.size}"
+                )
+        self._names = list(sources)
+        self._sources = list(sources.values())
+        self._ends = list(itertools.accumulate(map(len, self._sources)))
+
+    def __len__(self) -> int:
+        """Number of examples of all."""
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Reads an example; its `image_id` is `DATASET/ID`.
+
+        Raises:
+            IndexError: No example has this index.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        part = bisect.bisect_right(self._ends, index)
+        source = self._sources[part]
+        example = source[index - self._ends[part] + len(source)]
+        return example | {"image_id": f"{self._names[part]}/{example['image_id']}"}
