@@ -5,6 +5,8 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
+from fashionjax.data.instances import describe_overlap
 from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
@@ -42,6 +44,8 @@ def _prepare(options: argparse.Namespace) -> None:
     counts = ", ".join(f"{n} {split}" for split, n in done.num_examples.items())
     verb = "prepared" if done.fresh else "is there already"
     print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
+    if done.overlap:
+        print(describe_overlap(**done.overlap, names=FASHIONPEDIA_CATEGORIES))
 
 
 def _synthesize(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ jacket where pockets are a class, and not where they are background. So a label 
 holds, for each pixel, the number of a stack: the categories there, the top one first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -109,6 +109,32 @@ class Overlap:
             for depth, category_id in enumerate(stack):
                 pixels = self.hidden if depth else self.visible
                 pixels[category_id] = pixels.get(category_id, 0) + count
+
+
+def describe_overlap(
+    visible: Mapping[str, int], hidden: Mapping[str, int], names: Sequence[str]
+) -> str:
+    """Says how much of which category lies below others.
+
+    Args:
+        visible: Pixels by category id, as the metadata of a prepared dataset has them.
+        hidden: The same of what another category covers.
+        names: Names by category id.
+
+    Returns:
+        A line; the five of which most is hidden, in share, come first.
+    """
+    shares = {
+        names[int(i)]: count / (count + visible.get(i, 0))
+        for i, count in hidden.items()
+    }
+    most = sorted(shares, key=lambda name: -shares[name])[:5]
+    total = sum(hidden.values()) + sum(visible.values())
+    parts = ", ".join(f"{name} {shares[name]:.0%}" for name in most)
+    return (
+        f"{sum(hidden.values()) / max(total, 1):.1%} of the labelled pixels lie below"
+        f" smaller things{': ' if most else ''}{parts}"
+    )
 
 
 def _depth(instance: Instance) -> tuple[bool, int]:

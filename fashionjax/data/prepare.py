@@ -46,6 +46,8 @@ class Prepared:
         num_examples: Number of examples by split.
         raw: Counts and hash of the raw files it was made from.
         quarantine: What is wrong with the photos that were left out, by their ids.
+        overlap: Pixels `visible` and `hidden` by category, of datasets of instances;
+            see `fashionjax.data.instances.Overlap`.
         fresh: Whether this call made it, rather than found it.
     """
 
@@ -54,6 +56,7 @@ class Prepared:
     num_examples: dict[str, int]
     raw: dict[str, Any]
     quarantine: dict[str, str]
+    overlap: dict[str, dict[str, int]]
     fresh: bool
 
 
@@ -122,7 +125,15 @@ def prepare(
             f" {directory / 'metadata.json'}:\n{describe(left_out)}",
             file=sys.stderr,
         )
-    return Prepared(root, directory, counts, metadata["raw"], left_out, not found)
+    return Prepared(
+        data_dir=root,
+        directory=directory,
+        num_examples=counts,
+        raw=metadata["raw"],
+        quarantine=left_out,
+        overlap=metadata.get("overlap", {}),
+        fresh=not found,
+    )
 
 
 def open_split(

@@ -4,6 +4,7 @@ import pytest
 from fashionjax.data.instances import (
     Instance,
     Overlap,
+    describe_overlap,
     format_stacks,
     parse_stacks,
     stack_instances,
@@ -117,6 +118,15 @@ def test_what_is_covered_is_counted():
         overlap.add(*stack_instances(instances, (6, 5)))
     assert overlap.visible == {JACKET: 52, POCKET: 8}
     assert overlap.hidden == {JACKET: 8}
+
+
+def test_overlap_is_told_in_a_line():
+    names = ("jacket", "pocket", "sleeve")
+    line = describe_overlap({"0": 60, "1": 20, "2": 5}, {"0": 10, "2": 5}, names)
+    assert line == (
+        "15.0% of the labelled pixels lie below smaller things: sleeve 50%, jacket 14%"
+    )
+    assert describe_overlap({}, {}, names).startswith("0.0%")
 
 
 def test_an_unknown_category_is_named():

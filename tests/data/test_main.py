@@ -16,6 +16,18 @@ def test_prepare_prints_counts_and_place(write_ccp, tmp_path, capsys):
     assert "ccp is there already: 27 train, 3 val" in capsys.readouterr().out
 
 
+def test_instances_say_how_much_is_covered(tmp_path, capsys):
+    raw = f"--raw={tmp_path / 'raw'}"
+    assert main(["synthesize", "fashionpedia", raw, "--count=10"]) == 0
+    assert capsys.readouterr().out == (
+        f"fashionpedia: 10 drawn photos in {tmp_path / 'raw'}\n"
+    )
+    assert main(["prepare", "fashionpedia", raw, f"--data_dir={tmp_path}"]) == 0
+    counts, _, covered = capsys.readouterr().out.splitlines()
+    assert counts == "fashionpedia prepared: 8 train, 1 val, 1 test"
+    assert "% of the labelled pixels lie below smaller things: " in covered
+
+
 def test_errors_are_told_in_a_line(tmp_path, capsys):
     words = ["prepare", "ccp", f"--raw={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
     assert main(words) == 1

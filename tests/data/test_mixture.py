@@ -23,5 +23,5 @@ def test_examples_follow_each_other():
 
 @pytest.mark.parametrize("other", [{"label_map": CCP_59}, {"size": (4, 5)}])
 def test_what_does_not_fit_is_refused(other):
-    with pytest.raises(ValueError, match="b has the classes .*; allowed are those of"):
+    with pytest.raises(ValueError, match=r"b has the classes .*; allowed are those of"):
         Mixture({"a": _Source(1), "b": _Source(1, **other)})
