@@ -24,7 +24,7 @@ def category_ids(categories: Any, name: str) -> dict[int, int]:
     """
     try:
         pairs = [(int(entry["id"]), str(entry["name"])) for entry in categories]
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}: categories are no list of id and name") from error
     names = [name for _, name in pairs]
     missing = sorted(set(FASHIONPEDIA_CATEGORIES) - set(names))

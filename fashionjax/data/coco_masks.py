@@ -16,6 +16,7 @@ _BITS = 5
 _MORE = 0x20
 _SIGN = 0x10
 _MAX_GROUPS = 12  # of five bits: more would not fit 64
+_MAX_CROSSINGS = 10_000_000  # of edges and rows: what one polygon may cost
 
 
 def decode_segmentation(segmentation: Any, shape: tuple[int, int]) -> np.ndarray:
@@ -152,7 +153,8 @@ def rasterize(
 
     Raises:
         ValueError: A polygon of fewer than three points, an odd number of coordinates,
-            or one that is not finite.
+            one that is not finite, or more crossings of edges and rows than any real
+            outline has.
     """
     mask = np.zeros(shape, bool)
     for polygon in polygons:
@@ -187,6 +189,10 @@ def _fill(mask: np.ndarray, corners: np.ndarray) -> None:
     x1, y1 = np.roll(corners, -1, 0).T
     first = _first_centres(np.minimum(y0, y1), height)
     count = _first_centres(np.maximum(y0, y1), height) - first
+    if count.sum() > _MAX_CROSSINGS:
+        raise ValueError(
+            f"a polygon crosses rows {count.sum()} times; allowed are {_MAX_CROSSINGS}"
+        )
     edge = np.repeat(np.arange(len(corners)), count)
     # Every edge's rows: its first, and how far one is behind it.
     row = (

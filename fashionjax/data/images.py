@@ -9,6 +9,8 @@ from PIL import Image, ImageOps
 MAX_PIXELS = 100_000_000
 """What one image may have; the largest of the supported datasets have 93 million."""
 
+# Pillow reads more, some of them by starting other programs.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _WIDE_GRAY = ("I", "I;16", "I;16B", "I;16L")
@@ -20,7 +22,7 @@ def decode_image(
     """Decodes a photo as a viewer would show it.
 
     Args:
-        data: An encoded file in any format that Pillow reads.
+        data: A JPEG, PNG, WebP, BMP, TIFF or GIF file.
         name: What to call the file in errors.
         size: (height, width) to resize to as `resize_image` does; None keeps the
             photo's own. A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 of its
@@ -153,7 +155,7 @@ def _open(data: bytes, name: str) -> Image.Image:
     """Opens an image whose header promises no more than what fits in memory."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(
             f"{name} has {image.height}x{image.width} pixels; allowed are {MAX_PIXELS}"

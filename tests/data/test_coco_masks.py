@@ -138,6 +138,12 @@ def test_what_is_no_mask_is_refused(segmentation, message):
         decode_segmentation(segmentation, (3, 4))
 
 
+def test_a_polygon_that_would_fill_the_memory_is_refused():
+    zigzag = [0, 0, 1, 4000] * 3000
+    with pytest.raises(ValueError, match="crosses rows 24000000 times"):
+        rasterize([zigzag], (4000, 4))
+
+
 def test_empty_and_full_masks():
     assert len(runs_from_counts([12], (3, 4))) == 0
     full = runs_from_counts([0, 12], (3, 4))

@@ -103,6 +103,13 @@ def test_what_is_no_image_is_named():
             decode_image(data, name="x.jpg")
 
 
+def test_formats_that_start_programs_are_refused():
+    # Pillow hands EPS to Ghostscript.
+    data = _encode(Image.new("RGB", (8, 8)), "EPS")
+    with pytest.raises(ValueError, match=r"cannot decode x\.jpg"):
+        decode_image(data, name="x.jpg")
+
+
 @pytest.mark.parametrize("decode", [decode_image, decode_label])
 @pytest.mark.parametrize("side", [10_001, 20_000])
 def test_a_header_of_a_hundred_megapixels_is_refused(decode, side):

@@ -32,6 +32,9 @@ LAYOUT = (
     " annotations/."
 )
 
+# What JSON of another structure leads to.
+_UNEXPECTED = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
+
 
 def split_ids(train: Iterable[str], val: Iterable[str]) -> dict[str, list[str]]:
     """Divides the validation photos, the only others with labels, into halves.
@@ -93,10 +96,10 @@ class AnnotationFile:
                 )
                 for number, image in images.items()
             }
-        except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no file of instances: {error!r}") from error
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} is no JSON: {error}") from error
+        except _UNEXPECTED as error:
+            raise ValueError(f"{path} is no file of instances: {error!r}") from error
         if len(self._images) < len(contents["images"]):
             raise ValueError(f"{path}: an image's id or file name comes twice")
         self.image_ids = list(self._images)
@@ -217,7 +220,7 @@ def _as_array(polygon: Any) -> Any:
 def _shape(image: Any) -> tuple[int, int]:
     try:
         height, width = int(image["height"]), int(image["width"])
-    except (KeyError, TypeError, ValueError) as error:
+    except _UNEXPECTED as error:
         raise ValueError(f"no height and width: {error!r}") from error
     if min(height, width) < 1 or height * width > MAX_PIXELS:
         raise ValueError(

@@ -152,6 +152,7 @@ def test_bad_instances_are_left_out_with_their_reason(write, tmp_path, change, r
         ({"height": 10**9, "width": 10**9}, "allowed are at most 100000000 pixels"),
         ({"height": 0}, "size 0x4"),
         ({"height": None}, "no height and width"),
+        ({"height": float("inf")}, "no height and width"),
         ({"height": 7}, r"is \(7, 4\), its photo \(6, 4\)"),
     ],
 )
@@ -173,6 +174,15 @@ def _assert_left_out(root, tmp_path, reason):
     [
         ("{", "is no JSON"),
         ("[1]", "is no file of instances"),
+        ("9" * 5000, "is no file of instances"),
+        (
+            json.dumps(_contents(0, 2, images=[{"id": float("inf")}])),
+            "is no file of instances: OverflowError",
+        ),
+        (
+            json.dumps(_contents(0, 2, categories=[{"id": float("inf"), "name": "x"}])),
+            "no list of id and name",
+        ),
         ("[" * 100_000, "is no"),
         (json.dumps({"images": []}), "is no file of instances: KeyError.'categories'"),
         (json.dumps(_contents(0, 2, categories=[])), "missing are"),
