@@ -13,8 +13,10 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import tensorflow_datasets as tfds
 
+from fashionjax.constants import BACKGROUND
 from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
 from fashionjax.data.category_list import category_ids
 from fashionjax.data.fingerprint import fingerprint_of
@@ -24,25 +26,16 @@ from fashionjax.data.label_maps import IMATERIALIST_9
 from fashionjax.data.paths import inside
 from fashionjax.data.photo_builder import PhotoBuilder, RawExample
 from fashionjax.data.rle import first_pixel, parse_runs
-from fashionjax.data.splitting import shuffled_split, sizes_of, stratified_split
+from fashionjax.data.splitting import shuffled_split, sizes_of
+from fashionjax.data.stratified import stratified_ids
 
 S3_SPLIT = "s3_70_9_21"
 RANDOM_SPLIT = "random_80_10_10"
 COLUMNS = ("ImageId", "EncodedPixels", "Height", "Width", "ClassId")
 
+_SEED = 0
 _CHECKED_ROWS = 20_000
 _LONGEST_FIELD = 1 << 30
-
-
-def s3_sizes(count: int) -> dict[str, int]:
-    """S3's 70/9/21: three tenths are held out, and three tenths of those validate.
-
-    Args:
-        count: Number of photos; 43,470 give 30,429, 3,913 and 9,128.
-    """
-    held_out = -(-count * 3 // 10)
-    val = -(-held_out * 3 // 10)
-    return {"train": count - held_out, "val": val, "test": held_out - val}
 
 
 def split_ids(
@@ -66,13 +59,17 @@ def split_ids(
         return shuffled_split(categories_of, sizes)
     if scheme != S3_SPLIT:
         raise ValueError(f"split {scheme!r}; allowed are {S3_SPLIT}, {RANDOM_SPLIT}")
-    target_of = IMATERIALIST_9.target_of
-    merged = {
-        image_id: {target_of[i] for i in found} - {0}
+    kept = [
+        image_id
         for image_id, found in categories_of.items()
         if IMATERIALIST_9.dropped.isdisjoint(found)
-    }
-    return stratified_split(merged, s3_sizes(len(merged)))
+    ]
+    present = np.zeros((len(kept), IMATERIALIST_9.num_classes), bool)
+    for row, image_id in enumerate(kept):
+        classes = [IMATERIALIST_9.target_of[i] for i in categories_of[image_id]]
+        present[row, classes] = True
+    # Background is on every photo.
+    return stratified_ids(kept, present[:, BACKGROUND + 1 :], _SEED)
 
 
 def find_raw(folder: pathlib.Path, layout: str) -> pathlib.Path:
