@@ -3,6 +3,7 @@
 import argparse
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -10,10 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from fashionjax.data.datasets import ccp
+from fashionjax.data.datasets.ccp import Ccp
+from fashionjax.data.datasets.fashionpedia import Fashionpedia
+from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist2020
 from fashionjax.data.detector import load_detector
 from fashionjax.data.images import decode_image, decode_label
-from fashionjax.data.label_maps import CCP_59
+from fashionjax.data.label_maps import (
+    CCP_59,
+    FASHIONPEDIA_47,
+    IMATERIALIST_9,
+    LabelMap,
+)
+from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.prepare import default_data_dir
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine import (
@@ -165,16 +174,24 @@ def _left_over(
         )
 
 
-def _ccp(raw: pathlib.Path) -> list[Example]:
-    """CCP: whatever its 59 labels name is annotated, hair and skin too."""
-    root = ccp.find_raw(raw)
+def _published(
+    dataset: type[PhotoBuilder], label_map: LabelMap, raw: pathlib.Path
+) -> list[Example]:
+    """A dataset's raw files; what the label map has as a class is annotated."""
+    folder = dataset.open_raw(dataset.find_raw(raw), dataset.schemes()[0])
 
-    def read(photo: pathlib.Path, label: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-        image = decode_image(photo.read_bytes(), name=str(photo))
-        return image, CCP_59.apply(ccp.read_label(label))
+    def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            found = folder.read(image_id)
+        except OSError as error:
+            raise ValueError(str(error)) from error
+        image = decode_image(found.image, name=found.image_name)
+        if found.stacks:
+            return image, label_map.classes_of(found.stacks)[found.label]
+        return image, label_map.apply(found.label)
 
-    labels = root / "annotations/pixel-level"
-    return _pairs(root / "photos", labels, ".mat", read)
+    ids = sorted(itertools.chain(*folder.splits.values()))
+    return [Example(image_id, functools.partial(read, image_id)) for image_id in ids]
 
 
 def _folder(raw: pathlib.Path) -> list[Example]:
@@ -205,7 +222,12 @@ def _pairs(
 
 
 _READERS: dict[str, Callable[[pathlib.Path], list[Example]]] = {
-    ccp.NAME: _ccp,
+    "ccp": functools.partial(_published, Ccp, CCP_59),
+    "imaterialist2019": functools.partial(_published, Imaterialist2019, IMATERIALIST_9),
+    "imaterialist2020": functools.partial(
+        _published, Imaterialist2020, FASHIONPEDIA_47
+    ),
+    "fashionpedia": functools.partial(_published, Fashionpedia, FASHIONPEDIA_47),
     "folder": _folder,
 }
 """The photos of a dataset's files, and their labels, by its name."""

@@ -7,8 +7,10 @@ import scipy.io
 from PIL import Image
 
 from fashionjax.data.__main__ import main
+from fashionjax.data.label_maps import IMATERIALIST_9
 from fashionjax.data.refine import read_refined
 from fashionjax.data.refine_command import describe_summary
+from fashionjax.data.synthesize import drawn_photo, synthesize
 
 
 @pytest.fixture
@@ -123,3 +125,30 @@ def test_the_table_has_the_numbers_of_s3_beside_ours():
     lines = describe_summary({name: 1000 + i for i, name in enumerate(names)})
     assert [line.split()[-1] for line in lines.splitlines()[1:3]] == ["1,000", "12,188"]
     assert lines.splitlines()[-1].split() == ["kept", "1,010", "43,470"]
+
+
+def test_instances_are_read_as_they_are_published(tmp_path, capsys):
+    raw = tmp_path / "raw"
+    synthesize("imaterialist2019", raw, 20)
+    found = []
+    for number in range(20):
+        name = f"{number:032x}"
+        columns = np.flatnonzero(
+            IMATERIALIST_9.paint(
+                drawn_photo(number).masks, drawn_photo(number).category_ids
+            ).any(0)
+        )
+        box = [int(columns[0]), 5, int(columns[-1] - columns[0] + 1), 100]
+        found += [
+            {"image_id": name, "category_id": 1, "bbox": b, "score": 0.9}
+            for b in (box, [0, 0, 2, 9])[: 1 + (number == 4)]
+        ]
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    (raw / "train" / f"{5:032x}.jpg").unlink()
+    assert main([*words(raw, "imaterialist2019"), "--max_bad=0.06"]) == 0
+    kept = read_refined(tmp_path / "out")
+    dropped = [i for i in range(20) if 11 in drawn_photo(i).category_ids.tolist()]
+    assert len(kept) == 19 - len(dropped)
+    start, stop = kept[f"{4:032x}"]
+    assert 2 <= start < stop
+    capsys.readouterr()

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from fashionjax import builders
+from fashionjax.data.__main__ import main
 from fashionjax.data.synthesize import WRITERS, synthesize
-from tests.integration.conftest import load_config
+from fashionjax.train.loop import train_and_evaluate
+from tests.integration.conftest import load_config, shrink
 
 CONFIG_OF = {
     "ccp": "unet_ext",
@@ -45,6 +47,36 @@ def test_a_config_trains_on_its_documents_raw_files(name, tmp_path):
     example = dataset.sources["train"][0]
     assert example["image"].shape == (64, 48, 3)
     assert len(np.unique(example["label"])) > 1
+
+
+SLOW = ("imaterialist2019",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Compiling one takes up to a minute: one in every run of the slow tests.
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else pytest.mark.long)
+        for name in CONFIG_OF
+    ],
+)
+def test_drawn_raw_files_are_trained_on_for_an_epoch(name, tmp_path):
+    assert main(["synthesize", name, f"--raw={tmp_path / 'raw'}", "--count=40"]) == 0
+    config = shrink(load_config("unet_ext"))
+    config.model.encoder = "resnet18"
+    config.data = load_config(CONFIG_OF[name], name).data
+    config.data.raw_dir = str(tmp_path / "raw")
+    config.data.data_dir = str(tmp_path / "data")
+    config.data.image_size = (64, 64)
+    config.data.num_threads = 1
+    config.num_epochs = 1.0
+    result = train_and_evaluate(config, tmp_path / "run")
+    test = builders.build_dataset(config.data).sources["test"]
+    assert result.num_images == len(test) > 0
+    counted = np.load(tmp_path / "run/eval-test/confusion.npy")
+    labels = np.stack([test[i]["label"] for i in range(len(test))])
+    true = np.bincount(labels.ravel(), minlength=counted.shape[0])
+    np.testing.assert_array_equal(counted.sum(1), true)
 
 
 def test_a_mixture_has_both_datasets_under_the_same_classes(tmp_path):
