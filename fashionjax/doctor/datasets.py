@@ -6,10 +6,31 @@ import pathlib
 from collections.abc import Mapping
 
 from fashionjax.data.dataset import SPLITS, Source
-from fashionjax.data.label_maps import CCP_4, CCP_4_BARE, CCP_59, LabelMap
+from fashionjax.data.label_maps import (
+    CCP_4,
+    CCP_4_BARE,
+    CCP_59,
+    CFPD_4,
+    CFPD_23,
+    FASHIONISTA_25,
+    FASHIONISTA_56,
+    FASHIONPEDIA_47,
+    LabelMap,
+)
 from fashionjax.data.prepared import PreparedSource
 
-LABEL_MAPS = {"ccp": (CCP_59, CCP_4, CCP_4_BARE)}
+# Of instances what is stored is all that overlap: they are examined as painted.
+_PAINTED = dataclasses.replace(FASHIONPEDIA_47, target_of={i: i for i in range(47)})
+
+LABEL_MAPS: Mapping[str, tuple[LabelMap, ...]] = {
+    "ccp": (CCP_59, CCP_4, CCP_4_BARE),
+    "imaterialist2019": (_PAINTED,),
+    "imaterialist2020": (_PAINTED,),
+    "fashionpedia": (_PAINTED,),
+    "fashionista": (FASHIONISTA_25,),
+    "fashionista_v02": (FASHIONISTA_56,),
+    "cfpd": (CFPD_23, CFPD_4),
+}
 """Of each dataset the label map that names the ids as they are stored, then others."""
 
 
@@ -73,11 +94,12 @@ def open_dataset(name: str, data_dir: pathlib.Path, scheme: str = "") -> StoredD
     metadata_file = directory / "metadata.json"
     metadata = json.loads(metadata_file.read_text()) if metadata_file.exists() else {}
     maps = LABEL_MAPS[name]
+    read_as = FASHIONPEDIA_47 if maps[0] is _PAINTED else maps[0]
     return StoredDataset(
         name=name,
         label_maps=maps,
         sources={
-            split: PreparedSource(directory, split, None, maps[0])
+            split: PreparedSource(directory, split, None, read_as)
             for split in SPLITS
             if split in present
         },

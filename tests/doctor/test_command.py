@@ -214,3 +214,15 @@ def test_an_unknown_dataset_lists_the_known_ones(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["doctor", "imagenet", "--out=out"])
     assert "'imagenet' (choose from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["fashionpedia", "cfpd"])
+def test_drawn_raw_files_are_examined_under_their_names(name, tmp_path):
+    raw, data = f"--raw={tmp_path / 'raw'}", f"--data_dir={tmp_path / 'data'}"
+    assert main(["synthesize", name, raw, "--count=10"]) == 0
+    assert main(["prepare", name, raw, data]) == 0
+    assert main(["doctor", name, data, f"--out={tmp_path / 'out'}"]) == 0
+    (told,) = json.loads((tmp_path / "out/doctor.json").read_text())["datasets"]
+    assert sum(told["num_images"].values()) == 10
+    page = (tmp_path / "out/index.html").read_text()
+    assert {"fashionpedia": "neckline", "cfpd": "stocking"}[name] in page
