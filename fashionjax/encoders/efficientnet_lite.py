@@ -13,7 +13,11 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.encoders.checks import check_image_size
-from fashionjax.encoders.dilation import check_output_stride
+from fashionjax.encoders.dilation import (
+    DilationStyle,
+    check_output_stride,
+    first_dilation,
+)
 from fashionjax.nn import BatchNorm, conv
 from fashionjax.nn.conv import HE_NORMAL
 from fashionjax.nn.residual import KERNEL_INIT
@@ -66,7 +70,9 @@ class EfficientNetLite(nn.Module):
             PyTorch package, pads every map as if its size were even, and rounds halves
             down. For images whose sides are multiples of 32 the two are one.
         output_stride: Input size divided by that of the deepest map: 32, or 16 or 8,
-            where all depthwise convolutions of the stages behind are dilated instead.
+            where depthwise convolutions of the stages behind are dilated instead.
+        dilation_style: Which of them: "smp" all, "torchvision" all but the first of a
+            stage, which has the dilation of the stage before.
         drop_path_rate: Share of images for which the last block's residual is left out
             in training; of the blocks before, proportionally less. 0.2 when the
             published weights were trained. Draws from the stream "dropout".
@@ -77,6 +83,7 @@ class EfficientNetLite(nn.Module):
     depth: float = 1.0
     padding: Padding = "same"
     output_stride: int = 32
+    dilation_style: DilationStyle = "smp"
     drop_path_rate: float = 0.0
     dtype: Dtype = jnp.float32
 
@@ -95,8 +102,8 @@ class EfficientNetLite(nn.Module):
         of linear layers, not rectified.
 
         Raises:
-            ValueError: If `padding` or `output_stride` is none of the allowed, or the
-                image is smaller than 32×32 and padding "fixed".
+            ValueError: If `padding`, `output_stride` or `dilation_style` is none of the
+                allowed, or the image is smaller than 32×32 and padding "fixed".
         """
         check_output_stride(self.output_stride)
         if self.padding not in get_args(Padding):
@@ -115,12 +122,15 @@ class EfficientNetLite(nn.Module):
             dilation = max(1, reduction // self.output_stride)
             for position in range(stage.num_blocks):
                 halves = position == 0 and dilation == 1
+                first = position == 0 and stage.stride > 1
                 block = _Block(
                     features=stage.features,
                     size=stage.size,
                     stride=stage.stride if halves else 1,
                     expansion=stage.expansion,
-                    dilation=dilation,
+                    dilation=first_dilation(dilation, self.dilation_style)
+                    if first
+                    else dilation,
                     residual=position > 0,
                     padding=self.padding,
                     drop_rate=self.drop_path_rate * index / num_blocks,

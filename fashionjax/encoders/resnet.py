@@ -7,14 +7,17 @@ import jax.numpy as jnp
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
-from fashionjax.encoders.dilation import check_output_stride
+from fashionjax.encoders.dilation import (
+    DilationStyle,
+    check_output_stride,
+    first_dilation,
+)
 from fashionjax.nn import BasicBlock, BatchNorm, Bottleneck, conv
 from fashionjax.nn.residual import KERNEL_INIT
 from fashionjax.ops.max_pooling import max_pool_3x3
 from fashionjax.types import Image
 
 Block: TypeAlias = Literal["basic", "bottleneck"]
-DilationStyle: TypeAlias = Literal["torchvision", "smp"]
 
 
 class ResNet(nn.Module):
@@ -59,7 +62,8 @@ class ResNet(nn.Module):
         """Returns the stem's map at stride 2, then each stage's, from stride 4 on.
 
         Raises:
-            ValueError: If `output_stride` is not 8, 16 or 32.
+            ValueError: If `output_stride` is not 8, 16 or 32, or there is no such
+                `dilation_style`.
         """
         check_output_stride(self.output_stride)
         x = conv(
@@ -93,8 +97,8 @@ class ResNet(nn.Module):
             "dtype": self.dtype,
             "name": f"stage{stage + 1}_block{block}",
         }
-        if downsamples and dilation > 1 and self.dilation_style == "torchvision":
-            options["dilation"] = dilation // 2
+        if downsamples:
+            options["dilation"] = first_dilation(dilation, self.dilation_style)
         features = self.features * 2**stage
         if self.block == "basic":
             return BasicBlock(features=features, **options)

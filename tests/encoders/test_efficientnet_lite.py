@@ -88,6 +88,14 @@ def test_left_out_strides_dilate_the_stages_behind(output_stride, expected):
         assert found[f"block{block}/depthwise_conv"] == dilation
 
 
+@pytest.mark.slow
+def test_torchvisions_style_dilates_the_first_block_less():
+    encoder = EfficientNetLite(output_stride=8, dilation_style="torchvision")
+    found = dilations(encoder)
+    expected = [1] * 5 + [1] + [2] * 5 + [2] + [4] * 4
+    assert [found[f"block{i}/depthwise_conv"] for i in range(16)] == expected
+
+
 def test_output_strides_and_paddings_that_there_are_not_are_refused():
     with pytest.raises(ValueError, match="output_stride is 4; allowed are 8, 16, 32"):
         abstract_outputs(EfficientNetLite(output_stride=4))

@@ -105,6 +105,12 @@ def test_an_unknown_output_stride_is_refused(output_stride):
         abstract_outputs(ResNet((1, 1, 1, 1), output_stride=output_stride))
 
 
+def test_an_unknown_dilation_style_is_refused():
+    encoder = ResNet((1, 1), output_stride=8, dilation_style="timm")
+    with pytest.raises(ValueError, match="style is 'timm'; allowed are torchvision"):
+        abstract_outputs(encoder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("block", "options"),
