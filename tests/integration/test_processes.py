@@ -79,7 +79,7 @@ def test_the_same_parameters_count_the_same_pixels(folder):
     )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_losses_agree_under_adamw(folder):
     one = _run(folder, "one-adamw", num_devices=4, **COMMON)
     two = _run(folder, "two-adamw", processes=2, num_devices=2, **COMMON)
