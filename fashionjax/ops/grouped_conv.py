@@ -55,14 +55,16 @@ def grouped_conv(x: Maps, kernel: Kernel, geometry: Geometry, groups: int) -> Re
     if axis is None or x.shape[0] % mesh.shape[axis]:
         return conv(x, kernel)
     by_row = PartitionSpec(axis)
-    # By hand along this axis alone: others, such as that of `train.sharding` over the
-    # height of large photos, are the compiler's.
+    # By hand along all axes of one device too: where some are left to the compiler,
+    # XLA's CPU compiler (jaxlib 0.10.2) aborts at the gradient's sum in bfloat16. Axes
+    # of several, such as that of `train.sharding` along the height, are the compiler's.
+    by_hand = {name for name in mesh.axis_names if mesh.shape[name] == 1}
     return jax.shard_map(
         conv,
         mesh=mesh,
         in_specs=(by_row, PartitionSpec()),
         out_specs=by_row,
-        axis_names={axis},
+        axis_names=by_hand | {axis},
     )(x, kernel)
 
 

@@ -96,13 +96,8 @@ def test_logits_are_float32_and_of_the_images_size(make, dtype):
     assert outputs.logits.dtype == jnp.float32
 
 
-@pytest.mark.parametrize(
-    "dtype",
-    [
-        pytest.param(jnp.float32, marks=pytest.mark.slow),
-        pytest.param(jnp.bfloat16, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing(make, dtype):
     operations = sharded_gradient_ops(make(dtype), SIZE)
