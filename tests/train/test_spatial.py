@@ -55,7 +55,7 @@ def _assert_equal_to_one_device(model):
     (one, *scalars), (strips, *others) = results
     np.testing.assert_allclose(others, scalars, rtol=1e-4)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(strips), strict=True):
-        np.testing.assert_allclose(b, a, atol=1e-4)
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4)
 
 
 def test_a_step_in_strips_equals_that_of_one_device():
