@@ -15,8 +15,13 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
-from fashionjax.describe.flops import count_flops, name_path, shape_of
-from fashionjax.ops.resize import RESIZE_SCOPE
+from fashionjax.describe.flops import (
+    count_flops,
+    executed_flops,
+    name_path,
+    shape_of,
+)
+from fashionjax.ops.counted_arithmetic import is_mark, plain_count
 
 Kind: TypeAlias = Literal["product", "norm", "pass"]
 
@@ -231,7 +236,7 @@ class _Operation(NamedTuple):
     """An operation on maps: that is, on what depends on the image.
 
     Attributes:
-        path: Names of the modules around it.
+        path: Names of the modules and the marks around it.
         eqn: The operation.
         maps: Its operands that depend on the image.
     """
@@ -239,6 +244,16 @@ class _Operation(NamedTuple):
     path: tuple[str, ...]
     eqn: JaxprEqn
     maps: Sequence[Any]
+
+    @property
+    def layer(self) -> tuple[str, ...]:
+        """Names of the modules around it."""
+        return tuple(name for name in self.path if not is_mark(name))
+
+    @property
+    def flops(self) -> int:
+        """Its arithmetic, as the marks around it count."""
+        return plain_count(executed_flops(self.eqn), self.path)
 
 
 def _operations(
@@ -249,7 +264,7 @@ def _operations(
     Args:
         jaxpr: The trace.
         maps: Its arguments that depend on the image; grows.
-        path: Names of the modules around it.
+        path: Names of the modules and the marks around it.
     """
     for eqn in jaxpr.eqns:
         operands = [v for v in eqn.invars if not isinstance(v, Constant) and v in maps]
@@ -292,7 +307,7 @@ def _read_layers(operations: Iterator[_Operation]) -> tuple[Layer, ...]:
     layers: list[Layer] = []
     largest: dict[tuple[str, ...], int] = {}
     for operation in operations:
-        path, eqn, _ = operation
+        path, eqn = operation.layer, operation.eqn
         # The first result: pooling also tells where the maxima were.
         written = _size(eqn.outvars[0])
         largest[path] = max(written, largest.get(path, 0))
@@ -315,9 +330,8 @@ def _read_layers(operations: Iterator[_Operation]) -> tuple[Layer, ...]:
 
 def _is_product(operation: _Operation) -> bool:
     name = operation.eqn.primitive.name
-    return name == "conv_general_dilated" or (
-        name == "dot_general" and RESIZE_SCOPE not in operation.path
-    )
+    # Interpolation is written as products that do not count.
+    return name in ("conv_general_dilated", "dot_general") and operation.flops > 0
 
 
 def _is_pass(operation: _Operation) -> bool:
@@ -326,11 +340,11 @@ def _is_pass(operation: _Operation) -> bool:
 
 
 def _product(operation: _Operation) -> Layer:
-    path, eqn, maps = operation
+    _, eqn, maps = operation
     return Layer(
-        name="/".join(path),
+        name="/".join(operation.layer),
         kind="product",
-        flops=count_flops(eqn),
+        flops=operation.flops,
         read=sum(map(_size, maps)),
         written=_size(eqn.outvars[0]),
         weights=sum(map(_size, eqn.invars)) - sum(map(_size, maps)),

@@ -6,15 +6,16 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-from fashionjax.ops.resize import RESIZE_SCOPE
+from fashionjax.ops.counted_arithmetic import plain_count
 
 
 def count_flops(eqn: JaxprEqn) -> int:
     """Floating point operations of the convolutions and products of an operation.
 
     Two for a multiplication and an addition; every tap counts, those on padding too, as
-    in torch's FlopCounterMode. Of the branches of a platform-dependent operation the
-    last counts, which is the plain one.
+    in torch's FlopCounterMode. What `ops.counted_arithmetic` marks counts as it says.
+    Of the branches of a platform-dependent operation the last counts, which is the
+    plain one.
 
     Args:
         eqn: One operation, which may contain others.
@@ -22,11 +23,16 @@ def count_flops(eqn: JaxprEqn) -> int:
     Returns:
         The count; 0 for everything but convolutions and products.
     """
+    return plain_count(executed_flops(eqn), name_path(eqn))
+
+
+def executed_flops(eqn: JaxprEqn) -> int:
+    """As `count_flops`, but for what the scopes of the operation itself say."""
     name = eqn.primitive.name
     if name == "conv_general_dilated":
         return _conv_flops(eqn)
     if name == "dot_general":
-        return 0 if RESIZE_SCOPE in name_path(eqn) else _dot_flops(eqn)
+        return _dot_flops(eqn)
     if name == "cond":
         return sum(map(count_flops, eqn.params["branches"][-1].jaxpr.eqns))
     return sum(count_flops(inner) for jaxpr in _inner(eqn) for inner in jaxpr.eqns)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from fashionjax.describe.flops import count_flops, name_path, shape_of
-from fashionjax.ops.resize import RESIZE_SCOPE
+from fashionjax.ops.counted_arithmetic import is_mark
 
 INPUT = "image"
 OUTPUT = "logits"
@@ -105,7 +105,7 @@ def _read(jaxpr: Jaxpr) -> dict[str, Part]:
 
 def _part_name(eqn: JaxprEqn) -> str | None:
     """Blocks of a stage are "encoder/stage1", layers "decoder0"; None outside both."""
-    _, *path = (part for part in name_path(eqn) if part != RESIZE_SCOPE)
+    _, *path = (part for part in name_path(eqn) if not is_mark(part))
     if not path:
         return None
     if path[0] == "encoder":

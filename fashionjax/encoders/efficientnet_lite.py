@@ -19,7 +19,7 @@ from fashionjax.encoders.dilation import (
     first_dilation,
 )
 from fashionjax.nn import BatchNorm, conv
-from fashionjax.nn.conv import HE_NORMAL
+from fashionjax.nn.initializers import HE_NORMAL
 from fashionjax.nn.residual import KERNEL_INIT
 from fashionjax.types import Image
 

@@ -19,13 +19,13 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array, Float
 
-from fashionjax.nn import ConvTranspose
+from fashionjax.nn import ConvTranspose, UpsampledConv
 from fashionjax.types import Image
 
 ModulePath: TypeAlias = tuple[str, ...]
 Values: TypeAlias = dict[tuple[str, ...], Any]
 
-_CONVOLUTIONS = (nn.Conv, ConvTranspose)
+_CONVOLUTIONS = (nn.Conv, ConvTranspose, UpsampledConv)
 """Layers whose parameters are `kernel`, output channels last, and perhaps `bias`."""
 
 

@@ -14,7 +14,14 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.constants import BACKGROUND
-from fashionjax.nn import BatchNorm, BoxBranch, InjectedConv, TagBranch, conv
+from fashionjax.nn import (
+    BatchNorm,
+    BoxBranch,
+    InjectedConv,
+    TagBranch,
+    UpsampledConv,
+    conv,
+)
 from fashionjax.ops.resize import resize_nearest
 from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Logits, Outputs
@@ -84,14 +91,12 @@ class MultitaskUNet(nn.Module):
         stages = zip(self.decoder_features, reversed(skips), strict=True)
         for stage, (features, skip) in enumerate(stages):
             skip = self._norm(skip, f"skip_norm{stage}", train=train)
-            x = resize_nearest(x, skip.shape[1:3])
-            x = nn.relu(jnp.concatenate([x, skip], axis=-1))
-            x = self._conv(x, features, f"decoder{stage}_conv1", train=train)
+            layer = UpsampledConv(features, self.dtype, name=f"decoder{stage}_conv1")
+            x = layer(nn.relu(x), skip.shape[1:3], nn.relu(skip))
+            x = self._relu_norm(x, f"decoder{stage}_conv1", train=train)
             x = self._conv(x, features, f"decoder{stage}_conv2", train=train)
 
-        x = resize_nearest(x, image.shape[1:3])
-        x = jnp.concatenate([x, image], axis=-1)
-        x, residual = self._inject(x, tag_logits, box_logits, train=train)
+        x, residual = self._inject(x, image, tag_logits, box_logits, train=train)
         residual = self._conv(residual, x.shape[-1], "residual_conv2", train=train)
         head = conv(
             self.num_classes,
@@ -141,25 +146,38 @@ class MultitaskUNet(nn.Module):
     def _conv(self, x: Features, features: int, name: str, *, train: bool) -> Features:
         """3×3 convolution, ReLU, BatchNorm: fastai normalises after the activation."""
         x = conv(features, 3, dtype=self.dtype, name=name)(x)
+        return self._relu_norm(x, name, train=train)
+
+    def _relu_norm(self, x: Features, name: str, *, train: bool) -> Features:
         return self._norm(nn.relu(x), f"{name}_norm", train=train)
 
     def _inject(
-        self, x: Features, *branch_logits: Any, train: bool
+        self, x: Features, image: Features, *branch_logits: Any, train: bool
     ) -> tuple[Features, Features]:
-        """Adds the branches' channels, if any; applies the residual block's half."""
+        """Joins `x` at full size, the image and the branches' channels, if any.
+
+        Returns:
+            All of them, and the first half of the residual block over them.
+        """
+        size = image.shape[1:3]
+        joined = jnp.concatenate([resize_nearest(x, size), image], axis=-1)
         if self.injection != "concat":
-            return x, self._conv(x, x.shape[-1], "residual_conv1", train=train)
+            layer = UpsampledConv(joined.shape[-1], self.dtype, name="residual_conv1")
+            residual = layer(x, size, image)
+            return joined, self._relu_norm(residual, "residual_conv1", train=train)
         constants = jnp.concatenate(
             [v.reshape(v.shape[0], -1) for v in branch_logits if v is not None], axis=-1
         ).astype(self.dtype)
-        width = x.shape[-1] + constants.shape[-1]
+        width = joined.shape[-1] + constants.shape[-1]
         conv1 = InjectedConv(width, dtype=self.dtype, name="residual_conv1")
-        residual = nn.relu(conv1(x, constants))
-        residual = self._norm(residual, "residual_conv1_norm", train=train)
+        residual = conv1(x, size, image, constants)
         maps = jnp.broadcast_to(
-            constants[:, None, None], (*x.shape[:3], constants.shape[-1])
+            constants[:, None, None], (*joined.shape[:3], constants.shape[-1])
         )
-        return jnp.concatenate([x, maps], axis=-1), residual
+        return (
+            jnp.concatenate([joined, maps], axis=-1),
+            self._relu_norm(residual, "residual_conv1", train=train),
+        )
 
     def _norm(self, x: Features, name: str, *, train: bool) -> Features:
         norm = BatchNorm(use_running_average=not train, dtype=self.dtype, name=name)

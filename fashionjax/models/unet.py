@@ -18,7 +18,12 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float
 
 from fashionjax.models.stages import Stage, decoder_stages
-from fashionjax.nn import ConvNormRelu, ConvTranspose, conv
+from fashionjax.nn import (
+    ConvNormRelu,
+    ConvTranspose,
+    UpsampledConvNormRelu,
+    conv,
+)
 from fashionjax.ops import max_pool_with_argmax, max_unpool
 from fashionjax.ops.resize import crop_or_pad, resize_bilinear, resize_nearest
 from fashionjax.ops.to_float32 import to_float32
@@ -96,9 +101,7 @@ class UNet(nn.Module):
         for i, (features, stage) in enumerate(
             zip(self.decoder_features, stages, strict=True)
         ):
-            x = self._upsample(x, stage, features, f"decoder{i}")
-            x = self._join(x, stage.skip, f"decoder{i}")
-            x = self._conv(x, features, f"decoder{i}_conv1", train=train)
+            x = self._enter(x, stage, features, f"decoder{i}", train=train)
             x = self._conv(x, features, f"decoder{i}_conv2", train=train)
         head = conv(
             self.num_classes,
@@ -129,6 +132,22 @@ class UNet(nn.Module):
 
     def _conv(self, x: Features, features: int, name: str, *, train: bool) -> Features:
         return ConvNormRelu(features, dtype=self.dtype, name=name)(x, train=train)
+
+    def _enter(
+        self, x: Features, stage: Stage, features: int, name: str, *, train: bool
+    ) -> Features:
+        """Upsamples, joins the skip and applies the stage's first convolution."""
+        repeats = self.upsampling == "nearest" or (
+            self.upsampling == "max_unpool" and stage.skip is None
+        )
+        if repeats and (self.skip == "concat" or stage.skip is None):
+            layer = UpsampledConvNormRelu(
+                features, dtype=self.dtype, name=f"{name}_conv1"
+            )
+            return layer(x, stage.size, stage.skip, train=train)
+        x = self._upsample(x, stage, features, name)
+        x = self._join(x, stage.skip, name)
+        return self._conv(x, features, f"{name}_conv1", train=train)
 
     def _upsample(
         self, x: Features, stage: Stage, features: int, name: str

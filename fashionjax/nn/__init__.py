@@ -8,6 +8,7 @@ from fashionjax.nn.fcn_head import FCNHead
 from fashionjax.nn.injection import InjectedConv
 from fashionjax.nn.norm import BatchNorm
 from fashionjax.nn.residual import BasicBlock, Bottleneck
+from fashionjax.nn.upsampled_conv import UpsampledConv, UpsampledConvNormRelu
 
 __all__ = [
     "ASPP",
@@ -21,5 +22,7 @@ __all__ = [
     "InjectedConv",
     "SeparableConvNormRelu",
     "TagBranch",
+    "UpsampledConv",
+    "UpsampledConvNormRelu",
     "conv",
 ]

@@ -5,11 +5,9 @@ import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
+from fashionjax.nn.initializers import HE_NORMAL
 from fashionjax.nn.norm import BatchNorm
 from fashionjax.ops.conv import conv_general_dilated
-
-HE_NORMAL = nn.initializers.he_normal()
-"""Initial weights of decoders: variance 2 / fan-in."""
 
 
 def conv(  # noqa: PLR0913 (what tells one convolution from another)

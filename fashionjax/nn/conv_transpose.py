@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
-from fashionjax.nn.conv import HE_NORMAL
+from fashionjax.nn.initializers import HE_NORMAL
 
 
 class ConvTranspose(nn.Module):

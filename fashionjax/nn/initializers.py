@@ -7,6 +7,9 @@ import numpy as np
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
+HE_NORMAL = nn.initializers.he_normal()
+"""Of decoders: variance 2 / fan-in."""
+
 HE_UNIFORM = nn.initializers.he_uniform()
 """Of segmentation_models_pytorch's decoders."""
 

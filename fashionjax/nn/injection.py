@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
-from fashionjax.nn.conv import HE_NORMAL
-from fashionjax.ops.conv import conv_general_dilated, conv_of_constants
+from fashionjax.nn.initializers import HE_NORMAL
+from fashionjax.nn.upsampled_conv import Skip, conv_of_joined
+from fashionjax.ops.conv import conv_of_constants
 
 
 def _initial_kernel(num_maps: int) -> Initializer:
@@ -28,11 +29,12 @@ def _initial_kernel(num_maps: int) -> Initializer:
 
 
 class InjectedConv(nn.Module):
-    """3×3 convolution of `concatenate([x, tile(constants)], axis=-1)`, zero-padded.
+    """3×3 convolution of maps and constant maps, zero-padded.
 
-    The same function and the same parameters as a convolution of the concatenation,
-    without its cost: a constant map convolved takes nine values, one for the inside
-    and one for each edge and corner.
+    The same function and the same parameters as a convolution of
+    `concatenate([resize_nearest(x, size), skip, tile(constants)], axis=-1)`, without
+    its cost: a constant map convolved takes nine values, one for the inside and one
+    for each edge and corner, and what is doubled `conv_of_joined` does not write.
 
     Attributes:
         features: Number of output channels.
@@ -46,22 +48,22 @@ class InjectedConv(nn.Module):
     def __call__(
         self,
         x: Float[Array, "batch height width channels"],
+        size: tuple[int, ...],
+        skip: Skip,
         constants: Float[Array, "batch num_constants"],
-    ) -> Float[Array, "batch height width features"]:
-        """Convolves; `constants` are the channels after those of `x`."""
-        num_maps, num_constants = x.shape[-1], constants.shape[-1]
+    ) -> Float[Array, "batch height_out width_out features"]:
+        """Resizes `x` to (height, width) of `size`, joins all three and convolves."""
+        num_maps = x.shape[-1] + (0 if skip is None else skip.shape[-1])
+        num_constants = constants.shape[-1]
         shape = (3, 3, num_maps + num_constants, self.features)
         kernel = self.param("kernel", _initial_kernel(num_maps), shape, jnp.float32)
-        kernel = kernel.astype(self.dtype)
-        x = x.astype(self.dtype)
-        from_maps = conv_general_dilated(
-            x,
-            kernel[:, :, :num_maps],
-            (1, 1),
-            ((1, 1), (1, 1)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        skip = None if skip is None else skip.astype(self.dtype)
+        from_maps = conv_of_joined(
+            x.astype(self.dtype), size, skip, kernel[:, :, :num_maps]
         )
         from_constants = conv_of_constants(
-            constants.astype(self.dtype), kernel[:, :, num_maps:], x.shape[1:3]
+            constants.astype(self.dtype),
+            kernel[:, :, num_maps:].astype(self.dtype),
+            size,
         )
         return from_maps + from_constants

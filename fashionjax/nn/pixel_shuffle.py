@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
-from fashionjax.nn.conv import HE_NORMAL, conv
+from fashionjax.nn.conv import conv
+from fashionjax.nn.initializers import HE_NORMAL
 from fashionjax.nn.norm import BatchNorm
 from fashionjax.ops.pixel_shuffle import pixel_shuffle
 

@@ -1,5 +1,6 @@
 """Convolution that is fast on CPUs too, its gradient included."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from fashionjax.ops.conv_geometry import NHWC, Geometry, Kernel, Maps, Result
+from fashionjax.ops.counted_arithmetic import counts_as
 from fashionjax.ops.dense_conv import dense_conv
 from fashionjax.ops.grouped_conv import grouped_conv
 
@@ -57,9 +59,12 @@ def conv_general_dilated(  # noqa: PLR0913 (the signature that flax's nn.Conv ca
             pads=((top, bottom), (left, right)),
             dilation=(row_dilation, column_dilation),
         )
-        if feature_group_count == 1:
-            return dense_conv(x, kernel, geometry)
-        return grouped_conv(x, kernel, geometry, feature_group_count)
+        taps = math.prod(kernel.shape[:2])
+        kernel, geometry = _without_outside_taps(x, kernel, geometry)
+        with counts_as(taps, math.prod(kernel.shape[:2])):
+            if feature_group_count == 1:
+                return dense_conv(x, kernel, geometry)
+            return grouped_conv(x, kernel, geometry, feature_group_count)
     return jax.lax.conv_general_dilated(
         x,
         kernel,
@@ -71,6 +76,33 @@ def conv_general_dilated(  # noqa: PLR0913 (the signature that flax's nn.Conv ca
         feature_group_count=feature_group_count,
         precision=precision,
     )
+
+
+def _without_outside_taps(
+    x: Maps, kernel: Kernel, geometry: Geometry
+) -> tuple[Kernel, Geometry]:
+    """Leaves out the taps of a window that meet nothing but padding, wherever it lies.
+
+    Where a dilation is as large as the map, only the middle ones meet anything.
+    """
+    size_out = geometry.size_out(x, kernel)
+    pads = list(geometry.pads)
+    for axis in (0, 1):
+        length, dilation = x.shape[1 + axis], geometry.dilation[axis]
+        last_window = (size_out[axis] - 1) * geometry.strides[axis]
+        low, high = pads[axis]
+        first, stop = 0, kernel.shape[axis]
+        while stop - first > 1 and low >= dilation and last_window < low:
+            first, low = first + 1, low - dilation
+        while (
+            stop - first > 1
+            and high >= dilation
+            and (stop - first - 1) * dilation - low >= length
+        ):
+            stop, high = stop - 1, high - dilation
+        kernel = jax.lax.slice_in_dim(kernel, first, stop, axis=axis)
+        pads[axis] = (low, high)
+    return kernel, geometry._replace(pads=(pads[0], pads[1]))
 
 
 def _is_nhwc(x: Maps, kernel: Kernel, dimension_numbers: Any) -> bool:

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-RESIZE_SCOPE = "resize"
-"""Name scope of interpolation, by which a count of arithmetic leaves it out."""
+from fashionjax.ops.counted_arithmetic import counts_as
 
 
 def upsample_nearest(
@@ -143,7 +142,8 @@ def resize_bilinear(
     """
     if x.shape[1:3] == tuple(size):
         return x
-    with jax.named_scope(RESIZE_SCOPE):
+    # As in counts of the references, interpolation is no layer's arithmetic.
+    with counts_as(0, 1):
         for axis, length in ((1, size[0]), (2, size[1])):
             weights = _interpolation(x.shape[axis], length, align_corners=align_corners)
             x = jnp.einsum(

@@ -50,10 +50,8 @@ def test_layers_are_those_of_the_trace(layers):
         ("grouped", "product"),
         ("group_norm", "norm"),
         ("up", "product"),
-        # Both axes of an image are resized, one after another.
-        ("resize", "pass"),
-        ("resize", "pass"),
     ]
+    # Pooling, joining, and resizing along both axes, one after the other.
     assert [x.kind for x in layers].count("pass") == 4
 
 
@@ -64,8 +62,10 @@ def test_products_are_counted_by_hand(layers):
         "Layers/dense", "product", 2 * 32 * kernel, 3 * 32, 8 * 32, kernel
     )
     kernel = 3 * 3 * 4 * 6
+    # Its left column of taps meets padding alone: it counts and is not read.
+    used = kernel * 2 // 3
     assert grouped == Layer(
-        "Layers/grouped", "product", 2 * 2 * kernel, 8 * 8, 6 * 2, kernel, groups=2
+        "Layers/grouped", "product", 2 * 2 * kernel, 8 * 8, 6 * 2, used, groups=2
     )
     kernel = 2 * 2 * 6 * 4
     assert (up.flops, up.read, up.written) == (2 * 2 * kernel, 6 * 2, 4 * 8)
@@ -134,7 +134,8 @@ def test_the_tuned_estimate_is_what_was_published_of_resnet50():
 @pytest.mark.parametrize(
     ("name", "size", "params", "gflop", "fused_mb"),
     [
-        ("unet-resnet34", (288, 192), 24.4, 13.6, 120),
+        # torch's moves 120 MB: it writes and reads the doubled maps too.
+        ("unet-resnet34", (288, 192), 24.4, 13.6, 110),
         ("segnet-vgg16", (288, 192), 29.4, 69.1, 307),
         ("deeplabv3plus-resnet50", (256, 256), 26.7, 18.3, 271),
     ],

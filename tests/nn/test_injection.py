@@ -15,7 +15,7 @@ def test_it_equals_a_convolution_of_the_concatenation_with_the_same_parameters()
     params = plain.init(jax.random.key(0), jnp.zeros((1, 5, 7, 7)))
 
     def own(params, x, constants):
-        return injected.apply(params, x, constants)
+        return injected.apply(params, x, x.shape[1:3], None, constants)
 
     def reference(params, x, constants):
         maps = jnp.broadcast_to(constants[:, None, None], (2, 5, 7, 3))
@@ -37,8 +37,10 @@ def test_it_equals_a_convolution_of_the_concatenation_with_the_same_parameters()
 def test_at_the_start_only_the_maps_matter():
     x = jax.random.normal(jax.random.key(0), (2, 5, 7, 4))
     injected = InjectedConv(6)
-    params = injected.init(jax.random.key(1), x, jnp.ones((2, 3)))
-    one, other = (injected.apply(params, x, jnp.full((2, 3), c)) for c in (0.0, 9.0))
+    params = injected.init(jax.random.key(1), x, (5, 7), None, jnp.ones((2, 3)))
+    one, other = (
+        injected.apply(params, x, (5, 7), None, jnp.full((2, 3), c)) for c in (0.0, 9.0)
+    )
     np.testing.assert_array_equal(one, other)
     # He's variance over the four maps that count.
     np.testing.assert_allclose(

@@ -12,6 +12,7 @@ from tests.ops.convolutions import (
     count_convolutions,
     draw,
     loss,
+    lowered,
 )
 
 PADDINGS = [((1, 1), (1, 1)), ((0, 0), (0, 0)), ((2, 0), (1, 3))]
@@ -146,3 +147,27 @@ def test_a_sharded_batch_stays_where_it_is(strides):
     )
     compiled = gradient.lower(*placed).compile()
     assert collectives(compiled) == {"all-reduce"}
+
+
+@pytest.mark.parametrize("channels", [(9, 5), (5, 9), (10, 11)])
+@pytest.mark.usefixtures("strips")
+def test_odd_numbers_of_channels_equal_the_compilers(channels):
+    x, kernel = draw((2, 13, 11, channels[0]), (3, 3, *channels))
+    check_equal(conv_general_dilated, x, kernel)
+
+
+def test_odd_numbers_of_channels_are_padded_on_cpu_and_not_on_tpu():
+    x, kernel = draw((1, 18, 17, 9), (3, 3, 9, 11))
+    own = loss(conv_general_dilated)
+    assert "tensor<1x18x17x12xf32>" in lowered(own, "cpu", x, kernel)
+    assert "x12xf32>" not in lowered(own, "tpu", x, kernel)
+
+
+@pytest.mark.usefixtures("any_channels")
+def test_wide_dilations_equal_the_compilers_and_are_products_on_cpu_alone():
+    x, kernel = draw((2, 18, 17, 6), (3, 3, 6, 4))
+    padding, options = ((8, 8), (8, 8)), {"rhs_dilation": (8, 8)}
+    check_equal(conv_general_dilated, x, kernel, (1, 1), padding, **options)
+    own = loss(conv_general_dilated, (1, 1), padding, **options)
+    count = count_convolutions(own, x, kernel)
+    assert count == {"cpu": 0, "tpu": 1, "cuda": 1}
