@@ -1,6 +1,7 @@
-"""From a configuration to objects: the only module that looks names up.
+"""From a configuration to objects: where the names of a config are looked up.
 
-A name in a config is a key of one of the literal tables below, and nowhere else.
+A name in a config is a key of one of the literal tables below, or, for loss terms, of
+those in `fashionjax.objectives`, and nowhere else.
 """
 
 # No checker knows the keys of a ConfigDict.
@@ -12,23 +13,22 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from fashionjax import encoders, losses, models
+from fashionjax import encoders, models
 from fashionjax.augment import Augmentation, Normalization, Prepare
-from fashionjax.constants import BACKGROUND
 from fashionjax.data import label_maps
 from fashionjax.data.dataset import SPLITS, Dataset
 from fashionjax.data.label_maps import LabelMap
-from fashionjax.losses import Objective, Term
+from fashionjax.lookup import lookup
+from fashionjax.losses import Objective
+from fashionjax.objectives import build_objective as build_objective
 from fashionjax.optim import optimizers, schedules
-
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,12 +100,12 @@ LABEL_MAPS: Mapping[str, LabelMap] = {
 
 def build_label_map(name: str) -> LabelMap:
     """Finds a label map by its name."""
-    return _lookup("label map", LABEL_MAPS, name)
+    return lookup("label map", LABEL_MAPS, name)
 
 
 def build_dataset(config: ConfigDict) -> Dataset:
     """Opens the dataset that `config.data` describes, preparing it on first use."""
-    return _lookup("dataset", DATASETS, config.name)(config)
+    return lookup("dataset", DATASETS, config.name)(config)
 
 
 def _size(config: ConfigDict) -> tuple[int, int]:
@@ -246,7 +246,7 @@ def build_encoder(name: str, **options: Any) -> nn.Module:
     Raises:
         ValueError: If the name is unknown, or the encoder has no such attribute.
     """
-    encoder = _lookup("encoder", ENCODERS, name)
+    encoder = lookup("encoder", ENCODERS, name)
     _check_attributes(f"encoder {name}", encoder.func, options)
     return encoder(**options)
 
@@ -281,7 +281,7 @@ def build_model(
         ValueError: If a name is unknown, or the model or its encoder has no such
             attribute.
     """
-    return _lookup("model", MODELS, config.name)(config, num_classes, image_size)
+    return lookup("model", MODELS, config.name)(config, num_classes, image_size)
 
 
 Builder = Callable[[ConfigDict, int, tuple[int, int] | None], nn.Module]
@@ -319,7 +319,7 @@ def _over_encoder(model: type[nn.Module]) -> Builder:
 def _multitask_unet(
     config: ConfigDict, num_classes: int, image_size: tuple[int, int] | None
 ) -> nn.Module:
-    variant = _lookup("variant", VARIANTS, config.variant)
+    variant = lookup("variant", VARIANTS, config.variant)
     return _construct(
         models.MultitaskUNet,
         config,
@@ -333,7 +333,7 @@ def _multitask_unet(
 
 def _encoder(config: ConfigDict) -> nn.Module:
     options = _attributes(config.encoder_options)
-    dtype = _lookup("dtype", DTYPES, config.dtype)
+    dtype = lookup("dtype", DTYPES, config.dtype)
     return build_encoder(config.encoder, dtype=dtype, **options)
 
 
@@ -347,7 +347,7 @@ def _construct(
     """Calls a model's class with what is given and the config's own keys."""
     own = _attributes(config, without=(*_SHARED_KEYS, *skipped))
     _check_attributes(f"model {config.name}", model, own)
-    return model(dtype=_lookup("dtype", DTYPES, config.dtype), **given, **own)
+    return model(dtype=lookup("dtype", DTYPES, config.dtype), **given, **own)
 
 
 def _attributes(config: ConfigDict, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -377,106 +377,6 @@ MODELS: Mapping[str, Builder] = {
 }
 
 
-# --- objective ----------------------------------------------------------------
-
-
-def _segmentation_term(config: ConfigDict, num_classes: int) -> Term:
-    class_weights = [config.foreground_weight] * num_classes
-    class_weights[BACKGROUND] = config.background_weight
-    return Term(
-        "segmentation",
-        config.weight,
-        lambda outputs, targets: losses.softmax_cross_entropy(
-            outputs.logits, targets.label, class_weights=class_weights
-        ),
-    )
-
-
-def _tag_term(config: ConfigDict, num_classes: int) -> Term:
-    del num_classes
-    return Term(
-        "tags",
-        config.weight,
-        lambda outputs, targets: losses.binary_cross_entropy(
-            outputs.tag_logits, targets.tags
-        ),
-    )
-
-
-def _box_term(config: ConfigDict, num_classes: int) -> Term:
-    del num_classes
-    return Term(
-        "boxes",
-        config.weight,
-        lambda outputs, targets: losses.smooth_l1(
-            outputs.box_logits, targets.boxes, targets.tags, beta=config.beta
-        ),
-    )
-
-
-def _aux_term(config: ConfigDict, num_classes: int) -> Term:
-    del num_classes
-    return Term(
-        "aux",
-        config.weight,
-        lambda outputs, targets: losses.softmax_cross_entropy(
-            outputs.aux_logits, targets.label
-        ),
-    )
-
-
-TERMS: Mapping[str, Callable[[ConfigDict, int], Term]] = {
-    "segmentation": _segmentation_term,
-    "aux": _aux_term,
-    "tags": _tag_term,
-    "boxes": _box_term,
-}
-
-BRANCHES: Mapping[str, str] = {
-    "aux": "aux_head",
-    "tags": "tag_branch",
-    "boxes": "box_branch",
-}
-"""The attribute by which a model tells whether it has what a term reads."""
-
-
-def build_objective(
-    config: ConfigDict, model: nn.Module, num_classes: int
-) -> Objective:
-    """Builds the sum of the loss terms of `config.objective`.
-
-    Args:
-        config: One entry for each term: its weight and its options.
-        model: The model; terms of a branch that is switched off are left out.
-        num_classes: Number of classes, background included.
-
-    Returns:
-        The objective.
-
-    Raises:
-        ValueError: If a term is unknown, or the model can have no such branch.
-    """
-    return Objective(
-        tuple(
-            _lookup("loss term", TERMS, name)(config[name], num_classes)
-            for name in config
-            if _has_branch(model, name)
-        )
-    )
-
-
-def _has_branch(model: nn.Module, term: str) -> bool:
-    # OCRNet's pixels attend to the regions of its auxiliary head: it is always there.
-    if term not in BRANCHES or (term == "aux" and isinstance(model, models.OCRNet)):
-        return True
-    if not hasattr(model, BRANCHES[term]):
-        raise ValueError(
-            f"config.objective.{term} needs a model with {BRANCHES[term]};"
-            f" {type(model).__name__} has none"
-        )
-    return bool(getattr(model, BRANCHES[term]))
-
-
 # --- optimiser ----------------------------------------------------------------
 
 Schedules = tuple[optax.Schedule, optax.Schedule]
@@ -492,7 +392,7 @@ def build_schedules(config: ConfigDict, num_steps: int) -> Schedules:
     Returns:
         Learning rate and momentum (Adam's beta1, SGD's own), functions of the step.
     """
-    return _lookup("schedule", SCHEDULES, config.name)(config, num_steps)
+    return lookup("schedule", SCHEDULES, config.name)(config, num_steps)
 
 
 def _constant(config: ConfigDict, num_steps: int) -> Schedules:
@@ -571,7 +471,7 @@ def build_optimizer(config: ConfigDict) -> optax.GradientTransformationExtraArgs
 
     Its update takes `learning_rate` and `momentum`.
     """
-    return _lookup("optimizer", OPTIMIZERS, config.name)(config)
+    return lookup("optimizer", OPTIMIZERS, config.name)(config)
 
 
 OPTIMIZERS: Mapping[
@@ -592,9 +492,3 @@ OPTIMIZERS: Mapping[
         clip_norm=config.clip_norm,
     ),
 }
-
-
-def _lookup(kind: str, table: Mapping[str, T], name: str) -> T:
-    if name not in table:
-        raise ValueError(f"unknown {kind} {name!r}; allowed are {', '.join(table)}")
-    return table[name]

@@ -7,10 +7,10 @@ import pytest
 from ml_collections import ConfigDict
 
 from fashionjax.augment import EXTENDED_UNET, Normalization, Prepare
-from fashionjax.builders import TERMS
 from fashionjax.encoders import ResNet
 from fashionjax.losses import Objective
 from fashionjax.models import MultitaskUNet
+from fashionjax.objectives import TERMS
 from fashionjax.optim import optimizers, schedules
 from fashionjax.train.eval_step import make_eval_step
 from fashionjax.train.phases import Phase
