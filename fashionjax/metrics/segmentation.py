@@ -8,6 +8,12 @@ import numpy as np
 from jaxtyping import Array, Int, Int64
 
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
+from fashionjax.metrics.quotients import (
+    Absent,
+    check_absent,
+    mean_of_known,
+    quotient,
+)
 from fashionjax.types import LabelMap
 
 
@@ -47,30 +53,34 @@ def confusion_matrix(
 def segmentation_metrics(
     confusion: Int64[np.ndarray, "num_classes num_classes"],
     class_names: Sequence[str],
+    *,
+    absent: Absent = "skip",
 ) -> dict[str, float]:
-    """Computes every segmentation metric of the project.
+    """Computes every metric that the confusion matrix of a split determines.
 
-    With N the confusion matrix, TP its diagonal, G its row sums, Q its column sums
-    and U = G + Q - TP:
+    `docs/metrics.md` has the formulas and says which document reports which. With N
+    the matrix, TP its diagonal, G its row sums, Q its column sums, U = G + Q - TP, and
+    means over classes with background, or without for names in `_excl_bg`:
 
-    - `pixel_accuracy`: sum TP / sum N;
-    - `acc/CLASS`: TP / G, `mean_class_accuracy`: its mean over classes with G > 0;
-    - `iou/CLASS`: TP / U, `mean_iou`: its mean over classes with U > 0, background
-      included (as mmsegmentation's mIoU);
-    - `pooled_iou`: sum TP / sum U; `pooled_iou_excl_bg`: the same without background
-      (what the Extended U-Net's document reports);
-    - `mask_iou`: IoU of foreground against background; `binary_iou`: the mean of that
-      and of the background's IoU.
+    - of all pixels: `pixel_accuracy`, `foreground_accuracy`, `binary_accuracy`;
+    - means over classes: `mean_iou`, `mean_class_accuracy`, `mean_dice`, each also
+      `_excl_bg`, and `frequency_weighted_iou`;
+    - sums over classes, divided last: `pooled_iou`, `pooled_iou_excl_bg`,
+      `pooled_dice_excl_bg`;
+    - all foreground as one class: `mask_iou`, `mask_dice`, and `binary_iou`, the mean
+      of the former and the background's IoU;
+    - of each class: `iou/CLASS`, `acc/CLASS`, `precision/CLASS`, `dice/CLASS`.
 
     Args:
         confusion: Pixel counts; rows are true classes, columns predicted ones.
         class_names: Names of the classes, background first.
+        absent: What 0/0 is for a class, and for the foreground.
 
     Returns:
-        Fractions in [0, 1]; NaN where a denominator is 0.
+        Fractions in [0, 1]; NaN where undefined.
 
     Raises:
-        ValueError: If there is not one name for each class.
+        ValueError: If there is not one name for each class, or no such policy.
     """
     num_classes = confusion.shape[0]
     if confusion.shape != (num_classes, num_classes) or len(class_names) != num_classes:
@@ -78,47 +88,63 @@ def segmentation_metrics(
             f"confusion matrix of shape {confusion.shape} and {len(class_names)} class"
             " names; expected a square matrix with one name a row"
         )
+    check_absent(absent)
     counts = confusion.astype(np.int64)
-    true_positive = np.diagonal(counts)
-    true, pred = counts.sum(axis=1), counts.sum(axis=0)
-    union = true + pred - true_positive
-    foreground = np.arange(num_classes) != BACKGROUND
-    accuracy = _divide(true_positive, true)
-    iou = _divide(true_positive, union)
-    mask_intersection = counts[np.ix_(foreground, foreground)].sum()
-    mask_iou = _ratio(mask_intersection, counts.sum() - counts[BACKGROUND, BACKGROUND])
-    metrics = {
-        "pixel_accuracy": _ratio(true_positive.sum(), counts.sum()),
-        "mean_class_accuracy": _mean(accuracy),
-        "mean_iou": _mean(iou),
-        "pooled_iou": _ratio(true_positive.sum(), union.sum()),
-        "pooled_iou_excl_bg": _ratio(
-            true_positive[foreground].sum(), union[foreground].sum()
-        ),
-        "mask_iou": mask_iou,
-        "binary_iou": (mask_iou + float(iou[BACKGROUND])) / 2,
+    hit, true, pred = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+    of_class = {
+        "iou": quotient(hit, true + pred - hit, absent),
+        "acc": quotient(hit, true, absent),
+        "precision": quotient(hit, pred, absent),
+        "dice": quotient(2 * hit, true + pred, absent),
     }
-    metrics |= {
-        f"iou/{name}": float(v) for name, v in zip(class_names, iou, strict=True)
-    }
-    metrics |= {
-        f"acc/{name}": float(v) for name, v in zip(class_names, accuracy, strict=True)
-    }
+    metrics = _pooled(hit, true, pred)
+    metrics |= _binary(counts, of_class["iou"][BACKGROUND], absent)
+    for metric, name in _MEANS.items():
+        metrics[name] = float(mean_of_known(of_class[metric]))
+        foreground = np.delete(of_class[metric], BACKGROUND)
+        metrics[f"{name}_excl_bg"] = float(mean_of_known(foreground))
+    occurs = true > 0
+    metrics["frequency_weighted_iou"] = float(
+        np.sum(true * of_class["iou"], where=occurs) / true.sum()
+        if occurs.any()
+        else np.nan
+    )
+    for metric, values in of_class.items():
+        names = (f"{metric}/{name}" for name in class_names)
+        metrics |= zip(names, values.tolist(), strict=True)
     return metrics
 
 
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Element-wise quotient, NaN where the denominator is 0."""
-    result = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result
+_MEANS = {"iou": "mean_iou", "acc": "mean_class_accuracy", "dice": "mean_dice"}
+"""Names of the means of class metrics."""
 
 
-def _ratio(numerator: int, denominator: int) -> float:
-    return float(numerator) / float(denominator) if denominator > 0 else float("nan")
+def _pooled(hit: np.ndarray, true: np.ndarray, pred: np.ndarray) -> dict[str, float]:
+    """Quotients of sums over all classes, and over those but background."""
+    metrics = {
+        "pixel_accuracy": quotient(hit.sum(), true.sum()),
+        "pooled_iou": quotient(hit.sum(), (true + pred - hit).sum()),
+    }
+    hit, true, pred = (np.delete(x, BACKGROUND) for x in (hit, true, pred))
+    metrics |= {
+        "foreground_accuracy": quotient(hit.sum(), true.sum()),
+        "pooled_iou_excl_bg": quotient(hit.sum(), (true + pred - hit).sum()),
+        "pooled_dice_excl_bg": quotient(2 * hit.sum(), (true + pred).sum()),
+    }
+    return {name: float(value) for name, value in metrics.items()}
 
 
-def _mean(values: np.ndarray) -> float:
-    """Mean of the values that are not NaN; NaN if there are none."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+def _binary(
+    counts: np.ndarray, background_iou: float, absent: Absent
+) -> dict[str, float]:
+    """Metrics of two classes: background, and everything else."""
+    total, both_background = counts.sum(), counts[BACKGROUND, BACKGROUND]
+    background = counts[BACKGROUND].sum() + counts[:, BACKGROUND].sum()
+    hit = total - background + both_background
+    mask_iou = quotient(hit, total - both_background, absent)
+    return {
+        "binary_accuracy": float(quotient(hit + both_background, total)),
+        "mask_iou": float(mask_iou),
+        "mask_dice": float(quotient(2 * hit, 2 * total - background, absent)),
+        "binary_iou": float(mean_of_known(np.array([mask_iou, background_iou]))),
+    }
