@@ -27,6 +27,7 @@ from fashionjax.data.dataset import SPLITS, Dataset
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.lookup import lookup
 from fashionjax.losses import Objective
+from fashionjax.metrics import Measures
 from fashionjax.objectives import build_objective as build_objective
 from fashionjax.optim import optimizers, schedules
 
@@ -41,6 +42,7 @@ class Experiment:
         model: The model.
         objective: What training minimises.
         prepare: From raw batch to model input and targets.
+        measures: What evaluations measure.
     """
 
     label_map: LabelMap
@@ -48,6 +50,7 @@ class Experiment:
     model: nn.Module
     objective: Objective
     prepare: Prepare
+    measures: Measures
 
     def normalized(self, normalization: Normalization) -> "Experiment":
         """The same with other mean and deviation of the images."""
@@ -75,7 +78,15 @@ def build_experiment(config: ConfigDict) -> Experiment:
             normalization=_normalization(config.data),
             augmentation=Augmentation(**config.augment.to_dict()),
         ),
+        measures=_measures(config.eval),
     )
+
+
+def _measures(config: ConfigDict) -> Measures:
+    try:
+        return Measures(**_attributes(config))
+    except ValueError as error:
+        raise ValueError(f"config.eval.{error}") from error
 
 
 def _normalization(config: ConfigDict) -> Normalization:

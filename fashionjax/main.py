@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from logging import CRITICAL, getLogger
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
@@ -21,6 +22,10 @@ from ml_collections import ConfigDict, config_flags
 from fashionjax import distributed
 from fashionjax.compilation_cache import use_compilation_cache
 from fashionjax.huge_pages import restart_with_huge_pages
+
+if TYPE_CHECKING:  # slow to import, and not every mode needs them
+    from fashionjax.train.run import Run
+    from fashionjax.train.truth_prior import TruthPrior
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "configs/NAME.py[:DATASET]; any key: --config.KEY=VALUE."
@@ -35,10 +40,26 @@ _ALLOW = flags.DEFINE_bool(
 _SPLIT = flags.DEFINE_enum(
     "split", "test", ["train", "val", "test"], "eval: the split to evaluate."
 )
+_PRIOR = flags.DEFINE_string(
+    "prior",
+    None,
+    "eval: what the model is told of each image's true classes in advance: oracle,"
+    " random:FRACTION, or classes such as dress,skirt.",
+)
+_PRIOR_BY = flags.DEFINE_list(
+    "prior_by",
+    [],
+    "eval: how: mask, tags, boxes; tags if not given, or mask where the model injects"
+    " none.",
+)
+_PRIOR_SEED = flags.DEFINE_integer("prior_seed", 0, "eval: seed of --prior=random.")
 _IMAGES = flags.DEFINE_string("images", None, "predict: a file, folder or glob.")
 _OUT = flags.DEFINE_string("out", None, "predict: the folder to write to.")
 _CLASSES = flags.DEFINE_list("classes", None, "predict: only these may occur.")
 _ABSENT = flags.DEFINE_list("absent", [], "predict: these cannot occur.")
+_CERTAIN = flags.DEFINE_list(
+    "certain", [], "predict: these do occur, for models that inject tags."
+)
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error was raised.")
 _DTYPE = flags.DEFINE_enum(
     "dtype",
@@ -93,10 +114,11 @@ def _join_others(config: ConfigDict, workdir: Path) -> None:
     if processes.count > 1 and _MODE.value == "predict":
         raise ValueError("--mode=predict is for one process")
     words = [_MODE.value, _SPLIT.value, str(workdir), str(_ALLOW.value)]
+    words += [str(flag.value) for flag in (_PRIOR, _PRIOR_BY, _PRIOR_SEED)]
     command = [*words, config.to_json(sort_keys=True)]
     distributed.check_same_on_all_processes(
         hashlib.sha256("\n".join(command).encode()).hexdigest(),
-        "--config, --mode, --split, --workdir and --allow_config_change",
+        "--config, --mode, --split, --prior, --workdir and --allow_config_change",
     )
     if processes.index > 0:
         from fashionjax.train.progress import mute
@@ -121,7 +143,7 @@ def _predict(workdir: Path) -> int:
         raise ValueError("--mode=predict needs --images=FILE_DIR_OR_GLOB and --out=DIR")
     files = find_images(_IMAGES.value)
     present = None if _CLASSES.value is None else tuple(_CLASSES.value)
-    prior = ClassPrior(present, tuple(_ABSENT.value))
+    prior = ClassPrior(present, tuple(_ABSENT.value), tuple(_CERTAIN.value))
     predictor = Predictor(
         workdir,
         prior=prior,
@@ -138,6 +160,20 @@ def _predict(workdir: Path) -> int:
         print(f"{number}/{len(files)} {record['file']}: {found}", flush=True)
     print(f"Wrote label maps, overlays and predictions.jsonl to {_OUT.value}")
     return 1 if failed else 0
+
+
+def _truth_prior(run: "Run") -> "TruthPrior | None":
+    from fashionjax.train.truth_prior import parse_prior
+
+    if _PRIOR.value is None:
+        return None
+    return parse_prior(
+        _PRIOR.value,
+        run.experiment.label_map.class_names,
+        run.experiment.model,
+        means=_PRIOR_BY.value,
+        seed=_PRIOR_SEED.value,
+    )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -162,8 +198,9 @@ def main(argv: Sequence[str]) -> int:
     if _MODE.value == "eval":
         check_same_config(workdir, config, allow_change=_ALLOW.value)
         run = open_run(config, workdir)
+        truth = _truth_prior(run)
         with run.open_checkpoints(read_only=True) as checkpoints:
-            loop.evaluate_checkpoint(run, checkpoints, _SPLIT.value)
+            loop.evaluate_checkpoint(run, checkpoints, _SPLIT.value, truth=truth)
         return 0
     try:
         loop.train_and_evaluate(config, workdir, allow_config_change=_ALLOW.value)

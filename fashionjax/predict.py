@@ -31,27 +31,34 @@ from fashionjax.train.sharding import (
     replicated,
     strip_mesh,
 )
+from fashionjax.types import TagPrior
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassPrior:
     """What is known of an image before looking at it, for all images of a call.
 
+    Classes that cannot occur are never predicted. A model that injects its tag branch
+    into the segmentation is told besides which classes do and do not occur.
+
     Attributes:
         present: The only classes that may occur beside background; None for all.
         absent: Classes that cannot occur.
+        certain: Classes that do occur; for models that inject tags.
     """
 
     present: tuple[str, ...] | None = None
     absent: tuple[str, ...] = ()
+    certain: tuple[str, ...] = ()
 
     def allowed(self, class_names: Sequence[str]) -> Bool[np.ndarray, " num_classes"]:
         """Which classes may be predicted; background always may.
 
         Raises:
-            ValueError: If a name is no class, or none but background is left.
+            ValueError: If a name is no class, none but background is left, or what is
+                certain cannot occur.
         """
-        for name in (*(self.present or ()), *self.absent):
+        for name in (*(self.present or ()), *self.absent, *self.certain):
             if name not in class_names[1:]:
                 raise ValueError(
                     f"unknown class {name!r}; allowed are {', '.join(class_names[1:])}"
@@ -63,7 +70,18 @@ class ClassPrior:
         keep[BACKGROUND] = True
         if sum(keep) == 1:
             raise ValueError("the class prior leaves background only")
+        for name in self.certain:
+            if not keep[class_names.index(name)]:
+                raise ValueError(f"{name!r} is certain, and cannot occur")
         return np.asarray(keep)
+
+    def tags(self, class_names: Sequence[str]) -> TagPrior | None:
+        """What a model that injects tags is told; None if nothing is known."""
+        allowed = self.allowed(class_names)
+        if allowed.all() and not self.certain:
+            return None
+        certain = np.array([name in self.certain for name in class_names])
+        return TagPrior(present=certain[None, 1:], absent=~allowed[None, 1:])
 
 
 class Predictor:
@@ -101,8 +119,8 @@ class Predictor:
 
         Raises:
             FileNotFoundError: If the folder holds no checkpoint.
-            ValueError: If the prior names an unknown class, or `batch_size`, `dtype` or
-                `spatial_shards` is not allowed.
+            ValueError: If the prior is wrong for the model, or `batch_size`, `dtype`
+                or `spatial_shards` is not allowed.
         """
         batch_sizes(batch_size)  # Refuses a wrong one before anything is loaded.
         mesh = strip_mesh(spatial_shards)
@@ -110,9 +128,11 @@ class Predictor:
         self.class_names = tuple(meta["class_names"])
         self.palette = tuple(tuple(color) for color in meta["palette"])
         self.image_size = (int(meta["image_size"][0]), int(meta["image_size"][1]))
-        self._allowed = (prior or ClassPrior()).allowed(self.class_names)
+        prior = prior or ClassPrior()
+        self._allowed = prior.allowed(self.class_names)
         self._batch_size = batch_size
         model = _build(meta, dtype)
+        known = _known(model, prior, self.class_names)
         if isinstance(model, MultitaskUNet) and model.injection == "none":
             model, variables = detach_branches(model, variables)
         folded, variables = fold_batch_norm(model, variables, (1, *self.image_size, 3))
@@ -125,7 +145,7 @@ class Predictor:
         ) -> Float[Array, "batch height width num_classes"]:
             def probs(image: jax.Array) -> jax.Array:
                 image = normalize(image, normalization)
-                return jax.nn.softmax(folded.apply(variables, image).logits)
+                return jax.nn.softmax(folded.apply(variables, image, **known).logits)
 
             if not flip:
                 return probs(image)
@@ -216,6 +236,21 @@ def _build(meta: dict[str, Any], dtype: str | None = None) -> Any:
         num_classes=len(meta["class_names"]),
         image_size=tuple(meta["image_size"]),
     )
+
+
+def _known(
+    model: Any, prior: ClassPrior, class_names: Sequence[str]
+) -> dict[str, TagPrior]:
+    """What the model itself takes of a prior; only those that inject tags take any."""
+    if isinstance(model, MultitaskUNet) and model.injects_tags:
+        tags = prior.tags(class_names)
+        return {} if tags is None else {"prior": tags}
+    if prior.certain:
+        raise ValueError(
+            f"{prior.certain[0]!r} is certain, but only models that inject tags can be"
+            " told which classes do occur"
+        )
+    return {}
 
 
 def _load(workdir: Path) -> tuple[dict[str, Any], dict[str, Any], int]:

@@ -15,6 +15,7 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from fashionjax.augment import MIRROR, Augmentation
+from fashionjax.metrics import Measures
 
 Change = Callable[[ConfigDict], None]
 
@@ -82,8 +83,7 @@ def base() -> ConfigDict:
     config.ema_decay = 0.0
     config.max_skipped_steps = 0
 
-    config.eval_batch_size = 64
-    config.eval_every_epochs = 1.0
+    _evaluate(config)
     config.best_metric = "mean_iou"
     config.early_stopping = ConfigDict({"patience": 0, "min_delta": 0.0})
     config.checkpoint_every_steps = 0
@@ -91,6 +91,14 @@ def base() -> ConfigDict:
     config.writers = ("tensorboard",)
     config.num_panels = 12
     return config
+
+
+def _evaluate(config: ConfigDict) -> None:
+    """How often, in which batches and what is evaluated."""
+    config.eval_every_epochs = 1.0
+    config.eval_batch_size = 64
+    # What is measured beside the confusion matrix; see docs/metrics.md.
+    config.eval = ConfigDict(dataclasses.asdict(Measures()))
 
 
 def model(

@@ -1,4 +1,4 @@
-"""The two contracts that hold the project together: `Targets` and `Outputs`."""
+"""The contracts that hold the project together: `Targets`, `Outputs`, `TagPrior`."""
 
 from typing import TypeAlias
 
@@ -49,3 +49,21 @@ class Outputs:
     aux_logits: Logits | None = None
     tag_logits: Float[Array, "batch num_tags"] | None = None
     box_logits: Float[Array, "batch num_tags 4"] | None = None
+
+
+@flax.struct.dataclass
+class TagPrior:
+    """What is known of the classes in an image before it is looked at.
+
+    A batch axis of length 1 stands for the same knowledge of every image.
+
+    Attributes:
+        present: Classes, background left out, that are known to be in the image.
+        absent: Classes that are known not to be; of the others nothing is known.
+        boxes: Where the present classes are, see `Targets.boxes`; None if that is not
+            known.
+    """
+
+    present: Bool[Array, "batch num_tags"]
+    absent: Bool[Array, "batch num_tags"]
+    boxes: Float[Array, "batch num_tags 4"] | None = None

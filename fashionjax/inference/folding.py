@@ -42,18 +42,19 @@ class FoldedModel:
     model: nn.Module
     folded: Mapping[ModulePath, ModulePath]
 
-    def apply(self, variables: Mapping[str, Any], image: Image) -> Any:
+    def apply(self, variables: Mapping[str, Any], image: Image, **inputs: Any) -> Any:
         """Applies the model in evaluation mode.
 
         Args:
             variables: The folded variables.
             image: Normalised image, of any size that the model takes.
+            **inputs: What else the model takes.
 
         Returns:
             What the model returns: `Outputs`, or an encoder's feature maps.
         """
         with nn.intercept_methods(self._replace_norm):
-            return self.model.apply(variables, image, train=False)
+            return self.model.apply(variables, image, train=False, **inputs)
 
     def _replace_norm(
         self,

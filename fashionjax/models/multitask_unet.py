@@ -24,10 +24,19 @@ from fashionjax.nn import (
 )
 from fashionjax.ops.resize import resize_nearest
 from fashionjax.ops.to_float32 import to_float32
-from fashionjax.types import Image, Logits, Outputs
+from fashionjax.types import Image, Logits, Outputs, TagPrior
 
 Injection = Literal["none", "concat", "multiply_logits", "multiply_probs"]
 Features = Float[Array, "batch height width channels"]
+
+_CERTAIN: Mapping[Injection, float] = {
+    # A probability of 0.99995: logits that the convolution behind has seen the like of.
+    "concat": 10.0,
+    # Exactly 1 or 0 after the sigmoid, and finite.
+    "multiply_logits": 1e4,
+    "multiply_probs": 1e4,
+}
+"""Tag logit, or its negative, that is injected for what a prior tells."""
 
 
 class MultitaskUNet(nn.Module):
@@ -68,17 +77,23 @@ class MultitaskUNet(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, image: Image, *, train: bool) -> Outputs:
+    def __call__(
+        self, image: Image, *, train: bool, prior: TagPrior | None = None
+    ) -> Outputs:
         """Returns logits at the input's size and those of the branches.
 
         Args:
             image: Normalised image, of any size without box branch.
             train: Whether to normalise by batch statistics and to drop out.
+            prior: What is known of the classes; it takes the place of what the
+                branches say of them where that is injected. Returned is what they say.
 
         Raises:
-            ValueError: If the image's size does not suit the model.
+            ValueError: If the image's size does not suit the model, or there is a prior
+                and the model injects nothing that it tells.
         """
         self._check(image.shape[1:3])
+        self._check_prior(prior)
         image = image.astype(self.dtype)
         maps = self.encoder(image, train=train)
         *skips, deepest = (m.astype(self.dtype) for m in maps)
@@ -96,7 +111,8 @@ class MultitaskUNet(nn.Module):
             x = self._relu_norm(x, f"decoder{stage}_conv1", train=train)
             x = self._conv(x, features, f"decoder{stage}_conv2", train=train)
 
-        x, residual = self._inject(x, image, tag_logits, box_logits, train=train)
+        injected = self._told(tag_logits, box_logits, prior)
+        x, residual = self._inject(x, image, *injected, train=train)
         residual = self._conv(residual, x.shape[-1], "residual_conv2", train=train)
         head = conv(
             self.num_classes,
@@ -109,8 +125,18 @@ class MultitaskUNet(nn.Module):
         )
         logits = to_float32(head(x + residual))
         if tag_logits is not None and self.injection.startswith("multiply"):
-            logits = self._multiply(logits, tag_logits)
+            logits = self._multiply(logits, injected[0])
         return Outputs(logits=logits, tag_logits=tag_logits, box_logits=box_logits)
+
+    @property
+    def injects_tags(self) -> bool:
+        """Whether the segmentation depends on the tag branch."""
+        return self.tag_branch and self.injection != "none"
+
+    @property
+    def injects_boxes(self) -> bool:
+        """Whether the segmentation depends on the box branch."""
+        return self.box_branch and self.injection == "concat"
 
     def _check(self, size: tuple[int, ...]) -> None:
         if self.box_branch and self.image_size != tuple(size):
@@ -127,6 +153,20 @@ class MultitaskUNet(nn.Module):
         if self.injection.startswith("multiply") and not self.tag_branch:
             raise ValueError(f"injection {self.injection!r} needs tag_branch=True")
 
+    def _check_prior(self, prior: TagPrior | None) -> None:
+        if prior is None:
+            return
+        if not self.injects_tags:
+            raise ValueError(
+                "a prior needs a model that injects tags; this one has"
+                f" injection={self.injection!r} and tag_branch={self.tag_branch}"
+            )
+        if prior.boxes is not None and not self.injects_boxes:
+            raise ValueError(
+                "a prior with boxes needs a model that injects boxes; this one has"
+                f" injection={self.injection!r} and box_branch={self.box_branch}"
+            )
+
     def _branches(self, deepest: Features, *, train: bool) -> tuple[Any, Any]:
         num_tags = self.num_classes - 1
         options = {
@@ -141,6 +181,21 @@ class MultitaskUNet(nn.Module):
         if self.box_branch:
             box_branch = BoxBranch(num_tags, name="box_branch", **options)
             box_logits = box_branch(deepest, train=train)
+        return tag_logits, box_logits
+
+    def _told(
+        self, tag_logits: Any, box_logits: Any, prior: TagPrior | None
+    ) -> tuple[Any, Any]:
+        """What is injected: what the branches say, but for what is known."""
+        if prior is None:
+            return tag_logits, box_logits
+        certain = _CERTAIN[self.injection]
+        tag_logits = jnp.where(prior.absent, -certain, tag_logits)
+        tag_logits = jnp.where(prior.present, certain, tag_logits)
+        if prior.boxes is not None:
+            known = jnp.log(prior.boxes) - jnp.log1p(-prior.boxes)
+            known = jnp.clip(known, -certain, certain)
+            box_logits = jnp.where(prior.present[..., None], known, box_logits)
         return tag_logits, box_logits
 
     def _conv(self, x: Features, features: int, name: str, *, train: bool) -> Features:

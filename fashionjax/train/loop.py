@@ -23,6 +23,7 @@ from fashionjax.data import pipeline
 from fashionjax.pretrained.load import NONE
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
+from fashionjax.train.eval_step import EvalStep
 from fashionjax.train.evaluation import Evaluation, evaluate, evaluated_step
 from fashionjax.train.guards import CompilationCount, HealthWatch, NonFiniteError
 from fashionjax.train.input import Feed
@@ -35,6 +36,7 @@ from fashionjax.train.run import Run, open_run
 from fashionjax.train.run_config import check_same_config
 from fashionjax.train.state import TrainState, init_state, restart_optimizer
 from fashionjax.train.train_log import TrainLog, print_evaluation
+from fashionjax.train.truth_prior import TruthPrior
 from fashionjax.train.workdir import check_writable
 from fashionjax.writers import MetricWriter, WriterGroup, open_writers
 
@@ -219,7 +221,7 @@ def _evaluate_and_record(session: Session, state: TrainState, step: int) -> None
     run, checkpoints = session.run, session.checkpoints
     if checkpoints.is_evaluated(step):
         return
-    result = _evaluate(run, state.variables, step, "val", session.stop)
+    result = _evaluate(run, run.eval_step, state.variables, step, "val", session.stop)
     # What is told here is recorded at once: a kill in between would tell it twice.
     checkpoints.wait()
     session.log.evaluation(result)
@@ -233,15 +235,23 @@ def _evaluate_and_record(session: Session, state: TrainState, step: int) -> None
 
 
 def evaluate_checkpoint(
-    run: Run, checkpoints: Checkpoints, split: str, stop: StopRequest | None = None
+    run: Run,
+    checkpoints: Checkpoints,
+    split: str,
+    stop: StopRequest | None = None,
+    *,
+    truth: TruthPrior | None = None,
 ) -> Evaluation:
     """Evaluates the best checkpoint on a split; writes `eval-SPLIT/` and the report.
+
+    With part of the truth told in advance it writes `eval-SPLIT-PRIOR/` alone.
 
     Args:
         run: The run.
         checkpoints: Its checkpoints; at least one that was evaluated.
         split: "train", "val" or "test".
         stop: Ends the evaluation early.
+        truth: What the model is told of each image in advance; nothing if None.
 
     Returns:
         The evaluation.
@@ -262,11 +272,15 @@ def evaluate_checkpoint(
         {"params": abstract.params, "batch_stats": abstract.batch_stats},
         ema=abstract.ema is not None,
     )
-    result = _evaluate(run, variables, step, split, stop)
+    eval_step = run.eval_step if truth is None else run.make_eval_step(truth)
+    result = _evaluate(run, eval_step, variables, step, split, stop)
+    if truth is not None:
+        result = dataclasses.replace(result, prior=truth.name)
     print_evaluation(result)
     if jax.process_index() == 0:
-        result.save(run.workdir)
-        write_results(run, variables, result)
+        result.with_image_ids(run.dataset.sources[split]).save(run.workdir)
+        if truth is None:
+            write_results(run, variables, result)
     return result
 
 
@@ -356,6 +370,7 @@ def _mark_finished(run: Run, checkpoints: Checkpoints) -> None:
 
 def _evaluate(
     run: Run,
+    eval_step: EvalStep,
     variables: Mapping[str, Any],
     step: int,
     split: str,
@@ -369,13 +384,14 @@ def _evaluate(
         num_classes=run.experiment.label_map.num_classes,
     )
     return evaluate(
-        run.eval_step,
+        eval_step,
         variables,
         batches,
         mesh=run.mesh,
         class_names=run.experiment.label_map.class_names,
         split=split,
         step=step,
+        measures=run.experiment.measures,
         stop=stop,
     )
 

@@ -20,7 +20,7 @@ from fashionjax import builders
 from fashionjax.builders import Experiment
 from fashionjax.data.dataset import Dataset
 from fashionjax.distributed import first_process_first
-from fashionjax.metrics import box_metrics, segmentation_metrics, tag_metrics
+from fashionjax.metrics import ClassCounts, box_metrics, tag_metrics
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.eval_step import EvalStep, make_eval_step
 from fashionjax.train.input import Input, find_input
@@ -29,6 +29,7 @@ from fashionjax.train.phases import Phase, make_phases
 from fashionjax.train.sharding import check_batch_size, check_height, make_mesh
 from fashionjax.train.state import Init, TrainState, abstract_state, make_init
 from fashionjax.train.step import make_train_step
+from fashionjax.train.truth_prior import TruthPrior
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,9 +99,18 @@ class Run:
     @functools.cached_property
     def eval_step(self) -> EvalStep:
         """The evaluation of a batch, compiled once for all evaluations of the run."""
+        return self.make_eval_step()
+
+    def make_eval_step(self, truth: TruthPrior | None = None) -> EvalStep:
+        """Builds an evaluation of a batch with part of the truth told in advance."""
         experiment = self.experiment
         return make_eval_step(
-            experiment.model, experiment.objective, experiment.prepare, mesh=self.mesh
+            experiment.model,
+            experiment.objective,
+            experiment.prepare,
+            mesh=self.mesh,
+            measures=experiment.measures,
+            truth=truth,
         )
 
     def is_evaluated_at(self, step: int) -> bool:
@@ -187,8 +197,13 @@ def _check_best_metric(name: str, experiment: Experiment) -> None:
     """Refuses a metric that no evaluation will have, before hours of training."""
     class_names = experiment.label_map.class_names
     tags = np.zeros((0, len(class_names) - 1), bool)
-    nothing = np.zeros((len(class_names), len(class_names)), np.int64)
-    allowed = ["loss", *segmentation_metrics(nothing, class_names)]
+    no_pixels = experiment.measures.no_pixels(len(class_names))
+    no_regions = ClassCounts(*3 * [np.zeros((1, len(class_names)), np.int64)])
+    allowed = [
+        "loss",
+        *experiment.measures.pixel_metrics(no_pixels, class_names),
+        *experiment.measures.region_metrics(no_regions, class_names),
+    ]
     terms = {term.name for term in experiment.objective.terms}
     if "tags" in terms:
         allowed += tag_metrics(tags, tags, class_names[1:])

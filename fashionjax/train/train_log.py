@@ -150,7 +150,11 @@ def print_evaluation(result: Evaluation) -> None:
     parts = [
         f"{name} {result.metrics[name]:.4f}" for name in SHOWN if name in result.metrics
     ]
+    num_classes, present = len(result.confusion), result.num_classes_present
+    if present < num_classes:
+        parts.append(f"{present} of {num_classes} classes occur")
+    prior = f" told {result.prior}" if result.prior else ""
     print_line(
-        f"{result.split} at step {result.step} · {result.num_images} images · "
+        f"{result.split}{prior} at step {result.step} · {result.num_images} images · "
         + " · ".join(parts)
     )

@@ -15,7 +15,9 @@ from fashionjax.train import loop
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.guards import CompilationCount, NonFiniteError
 from fashionjax.train.run import open_run
+from fashionjax.train.run_config import check_same_config
 from fashionjax.train.selection import Scored
+from fashionjax.train.truth_prior import parse_prior
 
 
 def _final_state(config, workdir):
@@ -132,6 +134,53 @@ def test_a_prior_keeps_classes_out(finished):
     assert np.all(free(photo) == dress)
 
 
+def test_a_prior_reaches_a_model_that_injects_tags(finished):
+    workdir, _ = finished
+    photos = np.random.RandomState(0).randint(0, 256, (1, 64, 64, 3)).astype(np.uint8)
+
+    def probs(**prior):
+        return Predictor(workdir, prior=ClassPrior(**prior))._probs(photos, 1)
+
+    free, absent = probs(), probs(absent=("dress",))
+    certain = probs(absent=("dress",), certain=("skirt",))
+    assert np.abs(absent - free).max() > 0
+    assert np.abs(certain - absent).max() > 0
+    np.testing.assert_array_equal(
+        probs(present=Predictor(workdir).class_names[1:]), free
+    )
+
+
+def test_an_evaluation_with_a_prior_stands_beside_the_other(
+    finished, small_config, tmp_path, capsys
+):
+    workdir, plain = finished
+    shutil.copytree(workdir, tmp_path / "run")
+    config = small_config()
+    # What is measured besides may change without leave.
+    config.eval.boundary = 0.02
+    config.eval.images = True
+    check_same_config(tmp_path / "run", config, allow_change=False)
+    run = open_run(config, tmp_path / "run")
+    names = run.experiment.label_map.class_names
+    truth = parse_prior("oracle", names, run.experiment.model, means=["mask", "tags"])
+    with run.open_checkpoints(read_only=True) as checkpoints:
+        result = loop.evaluate_checkpoint(run, checkpoints, "test", truth=truth)
+    assert "test told oracle-mask+tags at step" in capsys.readouterr().out
+    folder = tmp_path / "run/eval-test-oracle-mask+tags"
+    written = json.loads((folder / "metrics.json").read_text())
+    assert written["prior"] == "oracle-mask+tags"
+    assert written["metrics"]["boundary_iou"] == result.metrics["boundary_iou"]
+    assert len((folder / "images.jsonl").read_text().splitlines()) == 10
+    np.testing.assert_array_equal(
+        result.confusion.sum(axis=1), plain.confusion.sum(axis=1)
+    )
+    # No class is predicted in an image without it.
+    for image in result.images:
+        assert set(image["predicted"]) <= {"background", *image["classes"]}
+    for name in ("eval-test/metrics.json", "report/index.html"):
+        assert (tmp_path / "run" / name).read_bytes() == (workdir / name).read_bytes()
+
+
 def test_predictions_are_those_of_the_model_before_it_was_folded(finished):
     workdir, _ = finished
     meta, variables, _ = _load(workdir)
@@ -202,6 +251,11 @@ def test_results_never_overwrite_photos(finished, tmp_path):
     [
         (ClassPrior(absent=("gown",)), "unknown class 'gown'; allowed are top"),
         (ClassPrior(present=("top",), absent=("top",)), "leaves background only"),
+        (ClassPrior(certain=("gown",)), "unknown class 'gown'; allowed are top"),
+        (
+            ClassPrior(absent=("top",), certain=("top",)),
+            "'top' is certain, and cannot occur",
+        ),
     ],
 )
 def test_a_wrong_prior_is_refused(prior, message):

@@ -11,6 +11,7 @@ from fashionjax.builders import VARIANTS
 from fashionjax.encoders import VGG, ResNet
 from fashionjax.models import MultitaskUNet
 from fashionjax.models.multitask_unet import detach_branches
+from fashionjax.types import TagPrior
 
 SIZE = (64, 32)
 FULL = (512, 384, 256, 96)
@@ -239,3 +240,103 @@ def test_wrong_use_is_refused(changes, size, message):
     model = _model("ours", **changes)
     with pytest.raises(ValueError, match=message):
         model.init(jax.random.key(0), jnp.zeros((1, *size, 3)), train=False)
+
+
+def _prior(boxes=None):
+    """Of the first image the first classes are known, nothing of the second."""
+    present, absent = np.zeros((2, 2, 8), bool)
+    present[0, :2], absent[0, 2:5] = True, True
+    return TagPrior(jnp.asarray(present), jnp.asarray(absent), boxes)
+
+
+def _with_branch_bias(variables, branch, change):
+    params = dict(variables["params"])
+    output = params[branch]["output"]
+    output = {**output, "bias": output["bias"] + change}
+    params[branch] = {**params[branch], "output": output}
+    return {**variables, "params": params}
+
+
+def _with_heavy_injection(variables):
+    """The kernel starts with zeros for what is injected, which would hide it."""
+    params = dict(variables["params"])
+    kernel = params["residual_conv1"]["kernel"]
+    noise = np.random.RandomState(2).randn(*kernel.shape).astype(np.float32)
+    params["residual_conv1"] = {"kernel": kernel + 0.1 * noise}
+    return {**variables, "params": params}
+
+
+def test_nothing_known_changes_nothing():
+    nothing = TagPrior(jnp.zeros((1, 8), bool), jnp.zeros((1, 8), bool))
+    for variant in ("ours", "class_only"):
+        model = _model(variant)
+        variables = _variables(model)
+        told = _apply(model)(variables, _image(), prior=nothing)
+        jax.tree.map(
+            np.testing.assert_array_equal, told, _apply(model)(variables, _image())
+        )
+
+
+def test_a_prior_takes_the_place_of_the_injected_tags():
+    model = _model("ours")
+    variables = _with_heavy_injection(_variables(model))
+    plain = _apply(model)(variables, _image())
+    told = _apply(model)(variables, _image(), prior=_prior())
+    np.testing.assert_array_equal(told.tag_logits, plain.tag_logits)
+    # The second image is as it was, whatever is known of the first.
+    np.testing.assert_allclose(told.logits[1], plain.logits[1], atol=1e-5)
+    assert np.abs(told.logits[0] - plain.logits[0]).max() > 1e-2
+    # The same as a branch that says 10 and -10 of its own accord.
+    change = jnp.where(_prior().present, 10.0, -10.0) - plain.tag_logits
+    change = jnp.where(_prior().present | _prior().absent, change, 0.0)[0]
+    certain = _with_branch_bias(variables, "tag_branch", change)
+    expected = _apply(model)(certain, _image()).logits[0]
+    np.testing.assert_allclose(told.logits[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_prior_with_boxes_takes_the_place_of_the_injected_boxes():
+    model = _model("ours")
+    variables = _with_heavy_injection(_variables(model))
+    boxes = np.random.RandomState(3).uniform(0.1, 0.9, (2, 8, 4)).astype(np.float32)
+    boxes[0, 0] = (0, 0, 1, 1)
+    plain = _apply(model)(variables, _image(), prior=_prior())
+    told = _apply(model)(variables, _image(), prior=_prior(jnp.asarray(boxes)))
+    np.testing.assert_array_equal(told.box_logits, plain.box_logits)
+    np.testing.assert_allclose(told.logits[1], plain.logits[1], atol=1e-5)
+    known = np.log(np.maximum(boxes, 1e-9) / np.maximum(1 - boxes, 1e-9))
+    change = np.clip(known, -10, 10) - np.asarray(plain.box_logits)
+    change = np.where(_prior().present[..., None], change, 0)[0].ravel()
+    certain = _with_branch_bias(variables, "box_branch", change)
+    expected = _apply(model)(certain, _image(), prior=_prior()).logits[0]
+    assert np.abs(plain.logits[0] - expected).max() > 1e-2
+    np.testing.assert_allclose(told.logits[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_prior_multiplies_by_exactly_one_and_zero():
+    prior = _prior()
+    for injection in ("multiply_logits", "multiply_probs"):
+        model = _model("class_only", injection=injection)
+        variables = _variables(model)
+        plain = _apply(_model("plain"))(variables, _image()).logits[0]
+        told = _apply(model)(variables, _image(), prior=prior).logits[0]
+        if injection == "multiply_logits":
+            np.testing.assert_allclose(told[..., :3], plain[..., :3], rtol=1e-5)
+            assert np.all(told[..., 3:6] == 0)
+        else:
+            probs = np.asarray(jax.nn.softmax(told))
+            assert np.all(probs[..., 3:6] == 0)
+            assert np.all(np.isfinite(told))
+
+
+@pytest.mark.parametrize(
+    ("variant", "prior", "message"),
+    [
+        ("branches", _prior(), "a prior needs a model that injects tags"),
+        ("plain", _prior(), "a prior needs a model that injects tags"),
+        ("class_only", _prior(jnp.zeros((2, 8, 4))), "a model that injects boxes"),
+    ],
+)
+def test_a_prior_that_nobody_would_hear_is_refused(variant, prior, message):
+    model = _model(variant)
+    with pytest.raises(ValueError, match=message):
+        model.init(jax.random.key(0), _image(), train=False, prior=prior)

@@ -8,6 +8,7 @@ import pytest
 from fashionjax import models
 from fashionjax.augment import Augmentation, Normalization, Prepare
 from fashionjax.encoders import ResNet
+from fashionjax.metrics import Measures
 from fashionjax.optim import optimizers
 from fashionjax.train.eval_step import make_eval_step
 from fashionjax.train.sharding import check_height, make_mesh, put_batch
@@ -112,11 +113,15 @@ def test_evaluation_in_strips_counts_the_same_pixels():
         init = make_init(model, optimizers.sgd(weight_decay=0.0), image_size=SIZE)
         state = init_state(init, jax.random.key(0), mesh)
         batch = _batch() | {"example_mask": np.ones(2, bool)}
-        step = make_eval_step(model, toy.OBJECTIVE, PREPARE, mesh=mesh)
+        measures = Measures(boundary=0.1, trimap=(1, 3), images=True)
+        step = make_eval_step(
+            model, toy.OBJECTIVE, PREPARE, mesh=mesh, measures=measures
+        )
         outputs = step(state.params, state.batch_stats, put_batch(batch, mesh))
-        counts.append(np.asarray(outputs.confusion))
-    assert counts[0].sum() == 2 * SIZE[0] * SIZE[1]
-    np.testing.assert_array_equal(*counts)
+        counts.append(jax.device_get((outputs.sums, outputs.regions)))
+    assert counts[0][0].confusion.sum() == 2 * SIZE[0] * SIZE[1]
+    assert counts[0][0].trimap.true.sum() > 0
+    jax.tree.map(np.testing.assert_array_equal, *counts)
 
 
 @pytest.mark.parametrize("shards", [0, 3, 16])

@@ -62,7 +62,12 @@ def _batch(seed=0, batch_size=16):
     label_eval = np.where(mask[:, None, None], label, 255).astype(np.uint8)
     return (
         {"image": image, "label": label, "example_index": index},
-        {"image": image, "label": label_eval, "example_mask": mask},
+        {
+            "image": image,
+            "label": label_eval,
+            "example_index": index,
+            "example_mask": mask,
+        },
     )
 
 
@@ -136,13 +141,13 @@ def test_one_and_eight_devices_agree_on_losses_and_statistics(trained):
 
 def test_one_and_eight_devices_count_the_same_pixels(evaluated):
     one, eight = evaluated[1], evaluated[8]
-    np.testing.assert_array_equal(one.confusion, eight.confusion)
+    np.testing.assert_array_equal(one.sums.confusion, eight.sums.confusion)
     np.testing.assert_array_equal(one.tags, eight.tags)
     np.testing.assert_allclose(one.box_iou, eight.box_iou, atol=1e-5)
 
 
 def test_rows_that_fill_up_a_batch_are_not_counted(evaluated):
-    assert evaluated[1].confusion.sum() == 13 * (SIZE[0] - 2) * SIZE[1]
+    assert evaluated[1].sums.confusion.sum() == 13 * (SIZE[0] - 2) * SIZE[1]
     assert evaluated[1].valid.sum() == 13
 
 
