@@ -139,7 +139,9 @@ def _synthetic(config: ConfigDict) -> Dataset:
 
 def _prepared(config: ConfigDict) -> Dataset:
     label_map = build_label_map(config.label_map)
-    sources = _splits(config, config.name, config.raw_dir, label_map)
+    sources = _splits(
+        config, config.name, label_map, config.raw_dir, config.refined_dir
+    )
     return Dataset(config.name, label_map, _size(config), sources)
 
 
@@ -151,8 +153,9 @@ def _mixture(label_maps: Mapping[str, str], config: ConfigDict) -> Dataset:
         name: _splits(
             config,
             name,
-            config.raw_dir and os.path.join(config.raw_dir, name),
             build_label_map(label_map),
+            config.raw_dir and os.path.join(config.raw_dir, name),
+            config.refined_dir and os.path.join(config.refined_dir, name),
         )
         for name, label_map in label_maps.items()
     }
@@ -165,16 +168,28 @@ def _mixture(label_maps: Mapping[str, str], config: ConfigDict) -> Dataset:
 
 
 def _splits(
-    config: ConfigDict, name: str, raw_dir: str, label_map: LabelMap
+    config: ConfigDict, name: str, label_map: LabelMap, raw_dir: str, refined_dir: str
 ) -> dict[str, Any]:
     """The splits of a dataset, prepared on first use."""
     # tensorflow-datasets is slow to import, and only prepared datasets need it.
     from fashionjax.data.prepare import open_split, prepare
 
-    done = prepare(name, raw_dir or None, config.data_dir or None)
+    done = prepare(
+        name,
+        raw_dir or None,
+        config.data_dir or None,
+        overlap=config.overlap,
+        refined_dir=refined_dir or None,
+    )
     return {
         split: open_split(
-            name, done.data_dir, split, _size(config), label_map, cache=config.cache
+            name,
+            done.data_dir,
+            split,
+            _size(config),
+            label_map,
+            scheme=done.scheme,
+            cache=config.cache,
         )
         for split in SPLITS
     }

@@ -228,15 +228,16 @@ def own(config: ConfigDict, name: str, *, label_map: str = "") -> None:
     config.data.label_map = label_map or config.data.label_map
     config.data.raw_dir = ""
     config.data.data_dir = ""
+    # A folder of `refine`'s decisions, for the photos as it crops them.
+    config.data.refined_dir = ""
+    # Which of several instances is on top, where the dataset labels instances.
+    config.data.overlap = "smaller_wins"
     config.data.cache = False
 
 
 def ccp(config: ConfigDict, label_map: str) -> None:
     """Clothing Co-Parsing photos, everything else as it is."""
-    config.data.name = "ccp"
-    config.data.label_map = label_map
-    config.data.raw_dir = ""
-    config.data.data_dir = ""
+    own(config, "ccp", label_map=label_map)
     config.data.cache = True
 
 

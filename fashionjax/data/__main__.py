@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
-from fashionjax.data.instances import describe_overlap
+from fashionjax.data.instances import ORDERS, SMALLER_WINS, describe_overlap
 from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
+from fashionjax.data.refined import describe_refinement
 from fashionjax.data.synthesize import WRITERS, synthesize
 from fashionjax.doctor.command import add_doctor, run_doctor
 
@@ -38,12 +39,16 @@ def _prepare(options: argparse.Namespace) -> None:
         options.raw,
         options.data_dir,
         scheme=options.split,
+        overlap=options.overlap,
+        refined_dir=options.refined,
         max_bad_fraction=options.max_bad,
         overwrite=options.overwrite,
     )
     counts = ", ".join(f"{n} {split}" for split, n in done.num_examples.items())
     verb = "prepared" if done.fresh else "is there already"
     print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
+    if options.refined:
+        print(describe_refinement(done.raw))
     if done.overlap:
         print(describe_overlap(**done.overlap, names=FASHIONPEDIA_CATEGORIES))
 
@@ -82,6 +87,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SCHEME",
         help="how photos are divided; default: the first. "
         + "; ".join(f"{name}: {names}" for name, names in schemes.items()),
+    )
+    command.add_argument(
+        "--overlap",
+        choices=ORDERS,
+        default=SMALLER_WINS,
+        help="which of several instances on a pixel is on top; default: %(default)s",
+    )
+    command.add_argument(
+        "--refined",
+        metavar="DIR",
+        help="crop photos and leave some out as the command refine decided there",
     )
     command.add_argument(
         "--max_bad",

@@ -5,12 +5,15 @@ jacket where pockets are a class, and not where they are background. So a label 
 holds, for each pixel, the number of a stack: the categories there, the top one first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from fashionjax.data.rle import flat_mask
+
+STACKS = "stacks"
+"""Key of an example whose label holds numbers of stacks: what they stand for."""
 
 Stacks = tuple[tuple[int, ...], ...]
 """Category ids of every stack, the top one first; stack 0 is empty."""
@@ -32,18 +35,33 @@ class Instance(NamedTuple):
     crowd: bool = False
 
 
-def stack_instances(
-    instances: Sequence[Instance], shape: tuple[int, int]
-) -> tuple[np.ndarray, Stacks]:
-    """Lays instances on top of each other, big ones first.
+SMALLER_WINS = "smaller_wins"
+"""The usual order of instances."""
 
-    No source states which instance a pixel of several shows. By decreasing area, the
-    later of two equal ones on top, small things and parts stay visible; crowds lie
-    below everything.
+ORDERS: Mapping[str, Callable[[Sequence[Instance]], Sequence[Instance]]] = {
+    # sorted keeps the order of equals.
+    SMALLER_WINS: lambda instances: sorted(
+        instances, key=lambda i: -int(i.runs[:, 1].sum())
+    ),
+    "file_order_last_wins": lambda instances: instances,
+    "first_wins": lambda instances: instances[::-1],
+}
+"""From the order of the file to the order of painting, by name."""
+
+
+def stack_instances(
+    instances: Sequence[Instance], shape: tuple[int, int], order: str = SMALLER_WINS
+) -> tuple[np.ndarray, Stacks]:
+    """Lays instances on top of each other.
+
+    No source states which instance a pixel of several shows. Under `smaller_wins` big
+    ones are painted first, of two equal ones the earlier one, so that small things and
+    parts stay visible. Under every order crowds lie below everything.
 
     Args:
         instances: In the order of the file.
         shape: (height, width).
+        order: One of `ORDERS`.
 
     Returns:
         uint8 `[height, width]` of stack numbers, and the stacks.
@@ -54,7 +72,8 @@ def stack_instances(
     flat = np.zeros(shape[0] * shape[1], np.uint16)
     stacks: list[tuple[int, ...]] = [()]
     number_of: dict[tuple[int, ...], int] = {(): 0}
-    for instance in sorted(instances, key=_depth):
+    painted = sorted(ORDERS[order](instances), key=lambda i: not i.crowd)
+    for instance in painted:
         if not len(instance.runs):
             continue
         first, last = int(instance.runs[0, 0]), int(instance.runs[-1].sum())
@@ -68,16 +87,41 @@ def stack_instances(
                 stacks.append(stack)
             above[number] = number_of[stack]
         flat[first:last][mask] = above[below]
-    used = sorted({0, *np.flatnonzero(np.bincount(flat)).tolist()})
+    label, used = _renumbered(flat, stacks)
     if len(used) > _MAX_STACKS:
         raise ValueError(
             f"instances overlap in {len(used)} different ways; allowed are"
             f" {_MAX_STACKS}"
         )
-    table = np.zeros(len(stacks), np.uint8)
+    label = label.astype(np.uint8).reshape(shape[::-1]).T
+    return np.ascontiguousarray(label), used
+
+
+def crop_stacks(
+    label: np.ndarray, stacks: Stacks, columns: tuple[int, int]
+) -> tuple[np.ndarray, Stacks]:
+    """Cuts columns out of what `stack_instances` returns.
+
+    Args:
+        label: uint8 `[height, width]` of stack numbers.
+        stacks: The stacks.
+        columns: The first column to keep, and the one after the last.
+
+    Returns:
+        The label's columns, and the stacks that are left in them.
+    """
+    label, stacks = _renumbered(label[:, slice(*columns)], stacks)
+    return label.astype(np.uint8), stacks
+
+
+def _renumbered(
+    numbers: np.ndarray, stacks: Sequence[tuple[int, ...]]
+) -> tuple[np.ndarray, Stacks]:
+    """Leaves out the stacks that no pixel has, but for the empty one."""
+    used = np.union1d(np.flatnonzero(np.bincount(numbers.ravel())), 0).tolist()
+    table = np.zeros(len(stacks), np.uint16)
     table[used] = np.arange(len(used))
-    label = table[flat].reshape(shape[::-1]).T
-    return np.ascontiguousarray(label), tuple(stacks[number] for number in used)
+    return table[numbers], tuple(stacks[number] for number in used)
 
 
 def format_stacks(stacks: Stacks) -> str:
@@ -133,12 +177,8 @@ def describe_overlap(
     parts = ", ".join(f"{name} {shares[name]:.0%}" for name in most)
     return (
         f"{sum(hidden.values()) / max(total, 1):.1%} of the labelled pixels lie below"
-        f" smaller things{': ' if most else ''}{parts}"
+        f" other things{': ' if most else ''}{parts}"
     )
-
-
-def _depth(instance: Instance) -> tuple[bool, int]:
-    return not instance.crowd, -int(instance.runs[:, 1].sum())
 
 
 def _push(stack: tuple[int, ...], category_id: int) -> tuple[int, ...]:

@@ -8,17 +8,19 @@ import io
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from fashionjax.data.images import decode_image, encode_label
-from fashionjax.data.instances import Overlap, Stacks, format_stacks
+from fashionjax.data.instances import SMALLER_WINS, STACKS, Overlap, format_stacks
 from fashionjax.data.progress import progress
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, Quarantine
+from fashionjax.data.raw_folder import RawExample, RawFolder
+from fashionjax.data.refined import Refinement
+from fashionjax.data.variant import Variant
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,43 +29,6 @@ KeyExample = tuple[int, dict[str, Any]]
 
 _SHARD_EXAMPLES = 200  # TFDS keeps a shard in memory while it writes it
 _MAX_THREADS = 16
-
-
-@dataclasses.dataclass(frozen=True)
-class RawExample:
-    """A photo and its label, as the raw files have them.
-
-    Attributes:
-        image: The photo's file.
-        image_name: What to call it in errors.
-        label_name: What to call the label.
-        label: uint8 `[height, width]` of source ids; of stack numbers if there are
-            stacks.
-        stacks: What overlaps, of datasets that label instances.
-    """
-
-    image: bytes
-    image_name: str
-    label_name: str
-    label: np.ndarray
-    stacks: Stacks = ()
-
-
-class RawFolder(Protocol):
-    """The raw files of a dataset, divided into splits; read from several threads."""
-
-    @property
-    def splits(self) -> Mapping[str, Sequence[str]]:
-        """Ids of the photos by split; at least one."""
-        ...
-
-    def read(self, image_id: str) -> RawExample:
-        """Reads a photo and its label.
-
-        Raises:
-            ValueError: One of them is damaged or not what it should be.
-        """
-        ...
 
 
 class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
@@ -97,10 +62,20 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     HAS_INSTANCES: ClassVar[bool] = False
 
     def __init__(
-        self, *, max_bad_fraction: float = MAX_BAD_FRACTION, **options: Any
+        self,
+        *,
+        variant: Variant,
+        refinement: Refinement | None = None,
+        max_bad_fraction: float = MAX_BAD_FRACTION,
+        **options: Any,
     ) -> None:
+        self._variant = variant
+        self._refinement = refinement
         self._max_bad_fraction = max_bad_fraction
-        super().__init__(**options)
+        (usual,) = [c for c in self.BUILDER_CONFIGS if c.name == variant.scheme]
+        if variant.name != usual.name:
+            usual = dataclasses.replace(usual, name=variant.name)
+        super().__init__(config=usual, **options)
 
     @classmethod
     def schemes(cls) -> list[str]:
@@ -137,8 +112,16 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
 
     @classmethod
     @abc.abstractmethod
-    def open_raw(cls, root: pathlib.Path, scheme: str) -> RawFolder:
-        """Opens the folder that `find_raw` found, divided by one of `schemes`."""
+    def open_raw(
+        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+    ) -> RawFolder:
+        """Opens the folder that `find_raw` found.
+
+        Args:
+            root: The folder.
+            scheme: One of `schemes`.
+            overlap: Which of several instances is on top; see `instances.ORDERS`.
+        """
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
@@ -147,7 +130,7 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
             "image_id": tfds.features.Text(),
         }
         if self.HAS_INSTANCES:
-            features["stacks"] = tfds.features.Text()
+            features[STACKS] = tfds.features.Text()
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.TITLE,
@@ -162,11 +145,13 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, list[Callable[[], Iterator[KeyExample]]]]:
         root = self.find_raw(pathlib.Path(dl_manager.manual_dir))
-        metadata, config = self.info.metadata, self.builder_config
+        metadata, variant = self.info.metadata, self._variant
         assert metadata is not None
-        assert config is not None
         metadata["raw"] = self.fingerprint(root)
-        raw = self.open_raw(root, config.name)
+        raw = self.open_raw(root, variant.scheme, variant.overlap)
+        if self._refinement is not None:
+            metadata["raw"] |= self._refinement.identity
+            raw = self._refinement.apply(raw)
         work = _Preparation(self.name, raw, self._max_bad_fraction)
         # Filled while the splits are made, and written after that.
         metadata["quarantine"] = work.quarantine.reasons
@@ -235,7 +220,7 @@ class _Preparation:
             "image_id": image_id,
         }
         if raw.stacks:
-            encoded["stacks"] = format_stacks(raw.stacks)
+            encoded[STACKS] = format_stacks(raw.stacks)
         return encoded, raw
 
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -13,16 +14,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow_datasets as tfds
+from absl import logging
 
 from fashionjax.data.datasets.ccp import Ccp
 from fashionjax.data.datasets.cfpd import Cfpd
 from fashionjax.data.datasets.fashionista import Fashionista, FashionistaV02
 from fashionjax.data.datasets.fashionpedia import Fashionpedia
 from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist2020
+from fashionjax.data.instances import ORDERS, SMALLER_WINS
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
+from fashionjax.data.refined import Refinement, read_refinement
+from fashionjax.data.variant import Variant
 
 DATASETS: Mapping[str, type[PhotoBuilder]] = {
     "ccp": Ccp,
@@ -42,9 +47,10 @@ class Prepared:
 
     Attributes:
         data_dir: The folder for all datasets, as sources take it.
-        directory: The folder of this dataset, split scheme and version.
+        directory: The folder of this dataset, variant and version.
+        scheme: How `open_split` calls it: the split scheme, and what else is unusual.
         num_examples: Number of examples by split.
-        raw: Counts and hash of the raw files it was made from.
+        raw: Counts and hash of the raw files it was made from, and of the decisions.
         quarantine: What is wrong with the photos that were left out, by their ids.
         overlap: Pixels `visible` and `hidden` by category, of datasets of instances;
             see `fashionjax.data.instances.Overlap`.
@@ -53,6 +59,7 @@ class Prepared:
 
     data_dir: pathlib.Path
     directory: pathlib.Path
+    scheme: str
     num_examples: dict[str, int]
     raw: dict[str, Any]
     quarantine: dict[str, str]
@@ -74,6 +81,8 @@ def prepare(
     data_dir: str | os.PathLike[str] | None = None,
     *,
     scheme: str | None = None,
+    overlap: str = SMALLER_WINS,
+    refined_dir: str | os.PathLike[str] | None = None,
     max_bad_fraction: float = MAX_BAD_FRACTION,
     overwrite: bool = False,
 ) -> Prepared:
@@ -88,6 +97,10 @@ def prepare(
         data_dir: Where prepared datasets lie; None for `default_data_dir()`.
         scheme: How photos are divided, one of the dataset's `schemes()`; None for the
             first of them.
+        overlap: Which of several instances on a pixel is on top, one of
+            `fashionjax.data.instances.ORDERS`.
+        refined_dir: A folder of `refine`'s decisions: photos are cropped or left out
+            as it says, and what is kept is divided. None for the photos as they are.
         max_bad_fraction: Share of the photos, 0..1, that may be left out because they
             cannot be read or do not fit their labels; each is told.
         overwrite: Prepare anew even if it is there.
@@ -96,14 +109,17 @@ def prepare(
         Where it is and what it holds.
 
     Raises:
-        ValueError: Unknown dataset or scheme; the raw files are missing, too many of
-            them damaged, or others than those it was prepared from.
+        ValueError: Unknown dataset, scheme or order; the raw files are missing, too
+            many of them damaged, or others than those it was prepared from; so are
+            the decisions.
     """
-    dataset, scheme = _named(name, scheme)
+    dataset = _named(name)
+    variant = _variant(dataset, scheme, overlap, refined_dir is not None)
     root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
     raw = None if raw_dir is None else pathlib.Path(raw_dir).expanduser().absolute()
-    directory = _directory(root, dataset, scheme)
+    directory = _directory(root, dataset, variant.name)
     found = directory.is_dir() and not overwrite
+    refinement = _refinement(refined_dir, directory if found else None)
     if not found:
         (root / name).mkdir(parents=True, exist_ok=True)
         with _locked(root / name / "lock"):
@@ -111,9 +127,9 @@ def prepare(
             found = directory.is_dir() and not overwrite
             if not found:
                 source = dataset.find_raw(raw or dataset.download(root / "downloads"))
-                _build(dataset, root, source, scheme, max_bad_fraction)
+                _build(dataset, root, source, variant, refinement, max_bad_fraction)
     if found:
-        _check_same_files(dataset, directory, raw)
+        _check_same_files(dataset, directory, raw, refinement)
     info = json.loads((directory / "dataset_info.json").read_text())
     counts = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
     metadata = _metadata(directory)
@@ -128,6 +144,7 @@ def prepare(
     return Prepared(
         data_dir=root,
         directory=directory,
+        scheme=variant.name,
         num_examples=counts,
         raw=metadata["raw"],
         quarantine=left_out,
@@ -154,7 +171,8 @@ def open_split(
         split: `train`, `val` or `test`.
         size: (height, width) of what comes out.
         label_map: A map of the dataset's ids.
-        scheme: How photos are divided; None for the dataset's first scheme.
+        scheme: How photos are divided, or what `Prepared.scheme` says; None for the
+            dataset's first scheme.
         cache: Keep what was read in memory; see `PreparedSource`.
 
     Returns:
@@ -164,7 +182,10 @@ def open_split(
         ValueError: Unknown dataset or scheme; it is not prepared there, has no such
             split, or the label map is not for it.
     """
-    dataset, scheme = _named(name, scheme)
+    dataset = _named(name)
+    scheme = scheme or dataset.schemes()[0]
+    if scheme not in (allowed := [v.name for v in _variants(dataset)]):
+        raise ValueError(f"split {scheme!r}; allowed are {', '.join(allowed)}")
     if set(label_map.target_of) != set(dataset.SOURCE_IDS):
         raise ValueError(
             f"label map {label_map.name!r} is not for {name}; allowed are maps of the"
@@ -179,60 +200,102 @@ def open_split(
     return PreparedSource(directory, split, size, label_map, cache=cache)
 
 
-def _named(name: str, scheme: str | None) -> tuple[type[PhotoBuilder], str]:
-    """A dataset and the scheme that is meant."""
+def _named(name: str) -> type[PhotoBuilder]:
+    """Finds a dataset."""
     if name not in DATASETS:
         raise ValueError(f"dataset {name!r}; allowed are {', '.join(DATASETS)}")
-    schemes = DATASETS[name].schemes()
+    return DATASETS[name]
+
+
+def _variants(dataset: type[PhotoBuilder]) -> list[Variant]:
+    """All ways to prepare a dataset."""
+    orders = tuple(ORDERS) if dataset.HAS_INSTANCES else (SMALLER_WINS,)
+    kinds = itertools.product(dataset.schemes(), orders, (False, True))
+    return [Variant(*kind) for kind in kinds]
+
+
+def _variant(
+    dataset: type[PhotoBuilder], scheme: str | None, overlap: str, refined: bool
+) -> Variant:
+    """The way to prepare a dataset that is meant."""
+    schemes = dataset.schemes()
     if scheme is not None and scheme not in schemes:
         raise ValueError(f"split {scheme!r}; allowed are {', '.join(schemes)}")
-    return DATASETS[name], scheme or schemes[0]
+    variant = Variant(scheme or schemes[0], overlap, refined)
+    allowed = dict.fromkeys(v.overlap for v in _variants(dataset))
+    if overlap not in allowed:
+        why = "" if dataset.HAS_INSTANCES else ", as it has no instances"
+        raise ValueError(
+            f"overlap {overlap!r}; allowed for {dataset.name} are"
+            f" {', '.join(allowed)}{why}"
+        )
+    return variant
+
+
+def _refinement(
+    folder: str | os.PathLike[str] | None, found: pathlib.Path | None
+) -> Refinement | None:
+    """The decisions, which may be gone where the dataset is prepared already."""
+    if folder is None:
+        return None
+    folder = pathlib.Path(folder).expanduser()
+    if found is not None and not folder.exists():
+        print(f"{folder} is gone; {found} is used as it is", file=sys.stderr)
+        return None
+    return read_refinement(folder)
 
 
 def _directory(
-    root: pathlib.Path, dataset: type[PhotoBuilder], scheme: str
+    root: pathlib.Path, dataset: type[PhotoBuilder], variant: str
 ) -> pathlib.Path:
-    return root / dataset.name / scheme / str(dataset.VERSION)
+    return root / dataset.name / variant / str(dataset.VERSION)
 
 
 def _build(
     dataset: type[PhotoBuilder],
     data_dir: pathlib.Path,
     raw: pathlib.Path,
-    scheme: str,
+    variant: Variant,
+    refinement: Refinement | None,
     max_bad_fraction: float,
 ) -> None:
     """Runs the builder; only its last step, a rename, makes the result visible."""
-    directory = _directory(data_dir, dataset, scheme)
+    directory = _directory(data_dir, dataset, variant.name)
     # We hold the lock, so what is incomplete belongs to a process that died.
     for rest in directory.parent.glob("*incomplete*"):
         shutil.rmtree(rest)
     shutil.rmtree(directory, ignore_errors=True)
-    builder = dataset(
-        config=scheme,
-        data_dir=data_dir,
-        file_format="array_record",
-        max_bad_fraction=max_bad_fraction,
-    )
     config = tfds.download.DownloadConfig(manual_dir=raw, try_download_gcs=False)
     with _quiet():
+        builder = dataset(
+            variant=variant,
+            refinement=refinement,
+            data_dir=data_dir,
+            file_format="array_record",
+            max_bad_fraction=max_bad_fraction,
+        )
         builder.download_and_prepare(download_config=config)
 
 
 def _check_same_files(
-    dataset: type[PhotoBuilder], directory: pathlib.Path, raw: pathlib.Path | None
+    dataset: type[PhotoBuilder],
+    directory: pathlib.Path,
+    raw: pathlib.Path | None,
+    refinement: Refinement | None,
 ) -> None:
-    """Refuses raw files that are not those of the prepared dataset."""
-    if raw is None:
-        return
-    if not raw.exists():
+    """Refuses raw files and decisions that are not those of the prepared dataset."""
+    then = _metadata(directory)["raw"]
+    now = dict(then)
+    if raw is not None and raw.exists():
+        now |= dataset.fingerprint(raw)
+    elif raw is not None:
         print(f"{raw} is gone; {directory} is used as it is", file=sys.stderr)
-        return
-    then, now = _metadata(directory)["raw"], dataset.fingerprint(raw)
+    if refinement is not None:
+        now |= refinement.identity
     if then != now:
         raise ValueError(
-            f"{directory} was prepared from other files: {_describe(then)}; {raw} "
-            f"holds {_describe(now)}. Choose another --data_dir, or prepare anew: "
+            f"{directory} was prepared from other files: {_describe(then)}; there"
+            f" are {_describe(now)} now. Choose another --data_dir, or prepare anew: "
             "python -m fashionjax.data prepare … --overwrite"
         )
 
@@ -242,8 +305,9 @@ def _metadata(directory: pathlib.Path) -> dict[str, Any]:
 
 
 def _describe(raw: dict[str, Any]) -> str:
-    counts = ", ".join(f"{v} {k}" for k, v in raw.items() if k != "sha256")
-    return f"{counts} (hash {raw['sha256'][:8]})"
+    counts = ", ".join(f"{v} {k}" for k, v in raw.items() if isinstance(v, int))
+    hashes = [v[:8] for v in raw.values() if isinstance(v, str)]
+    return f"{counts} (hash {', '.join(hashes)})"
 
 
 @contextlib.contextmanager
@@ -260,10 +324,13 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences TFDS, which has bars and notices of its own."""
+    """Silences TFDS, which has bars, notices and warnings of its own."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
     tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
         tfds.enable_progress_bar()
+        logging.set_verbosity(verbosity)

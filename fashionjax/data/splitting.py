@@ -1,6 +1,6 @@
 """Dividing photos into splits at random, the same way on every machine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,15 @@ def sizes_of(count: int, percent: Mapping[str, int]) -> dict[str, int]:
     sizes = {split: count * share // 100 for split, share in percent.items()}
     sizes[list(percent)[-1]] += count - sum(sizes.values())
     return sizes
+
+
+def chosen_ids(
+    splits: Mapping[str, Sequence[str]], image_ids: Collection[str]
+) -> dict[str, list[str]]:
+    """Leaves only some photos in splits, and no split that is empty then."""
+    chosen = set(image_ids)
+    parts = {s: [i for i in ids if i in chosen] for s, ids in splits.items()}
+    return {split: ids for split, ids in parts.items() if ids}
 
 
 def shuffled_split(

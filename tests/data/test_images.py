@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fashionjax.data.images import (
+    crop_image,
     decode_image,
     decode_label,
     encode_label,
@@ -164,6 +165,22 @@ def test_gray_labels_of_few_bits_keep_their_values(bits):
 def test_images_that_hold_no_ids_are_refused(data, found):
     with pytest.raises(ValueError, match=f"x is a {found}; allowed are lossless"):
         decode_label(data, name="x")
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "BMP"])
+def test_columns_are_cut_out_of_a_file(image_format):
+    noise = np.random.default_rng(0).integers(0, 256, (24, 33, 3), dtype=np.uint8)
+    data = _encode(Image.fromarray(noise), image_format, **{"quality": 95})
+    cut = crop_image(data, (5, 21))
+    expected = decode_image(data)[:, 5:21].astype(int)
+    # Noise of all colours would not survive a JPEG of half of them.
+    difference = np.abs(decode_image(cut) - expected)
+    assert difference.mean() < (4 if image_format == "JPEG" else 1e-9)
+    assert Image.open(io.BytesIO(cut)).format == (
+        "JPEG" if image_format == "JPEG" else "PNG"
+    )
+    with pytest.raises(ValueError, match=r"cannot decode x\.jpg"):
+        crop_image(data[:50], (5, 21), name="x.jpg")
 
 
 def test_shrinking_an_image_averages():

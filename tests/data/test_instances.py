@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from fashionjax.data.instances import (
+    ORDERS,
     Instance,
     Overlap,
+    crop_stacks,
     describe_overlap,
     format_stacks,
     parse_stacks,
@@ -26,8 +28,8 @@ def _box(top, left, bottom, right, shape=(6, 5)):
     return mask
 
 
-def _paint(label_map, instances, shape):
-    label, stacks = stack_instances(instances, shape)
+def _paint(label_map, instances, shape, order="smaller_wins"):
+    label, stacks = stack_instances(instances, shape, order)
     assert label.dtype == np.uint8
     assert stacks[0] == ()
     return label_map.classes_of(stacks)[label]
@@ -70,6 +72,52 @@ def test_stacks_show_what_masks_painted_one_by_one_show(label_map, seed):
     instances = [_instance(int(i), m) for i, m in zip(ids, masks, strict=True)]
     np.testing.assert_array_equal(
         _paint(label_map, instances, (9, 7)), label_map.paint(masks, ids)
+    )
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("seed", range(4))
+def test_each_pixel_shows_the_instance_that_wins(order, seed):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((9, 6, 5)) < rng.uniform(0.2, 0.8, (9, 1, 1))
+    ids, crowds = rng.integers(0, 46, 9), rng.random(9) < 0.3
+    urgency = {
+        "smaller_wins": [(-mask.sum(), i) for i, mask in enumerate(masks)],
+        "file_order_last_wins": [(i, i) for i in range(9)],
+        "first_wins": [(-i, i) for i in range(9)],
+    }[order]
+    expected = np.zeros((6, 5), np.uint8)
+    for place in np.ndindex(6, 5):
+        there = [i for i in range(9) if masks[i][place]]
+        classes = [i for i in there if IMATERIALIST_9.target_of[ids[i]]]
+        if classes:
+            top = max(classes, key=lambda i: (not crowds[i], *urgency[i]))
+            expected[place] = IMATERIALIST_9.target_of[ids[top]]
+    instances = [
+        _instance(int(i), mask, crowd=bool(crowd))
+        for i, mask, crowd in zip(ids, masks, crowds, strict=True)
+    ]
+    found = _paint(IMATERIALIST_9, instances, (6, 5), order)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_columns_are_cut_out_with_what_is_left_in_them():
+    jacket, pocket, dress = _box(0, 0, 6, 4), _box(1, 1, 3, 2), _box(0, 4, 6, 5)
+    parts = [
+        _instance(JACKET, jacket),
+        _instance(POCKET, pocket),
+        _instance(DRESS, dress),
+    ]
+    whole, stacks = stack_instances(parts, (6, 5))
+    label, left = crop_stacks(whole, stacks, (2, 5))
+    assert left == ((), (JACKET,), (DRESS,))
+    assert label.dtype == np.uint8
+    np.testing.assert_array_equal(label, [[1, 1, 2]] * 6)
+    label, left = crop_stacks(whole, stacks, (1, 2))
+    assert set(left) == {(), (JACKET,), (POCKET, JACKET)}
+    np.testing.assert_array_equal(
+        FASHIONPEDIA_47.classes_of(left)[label],
+        FASHIONPEDIA_47.classes_of(stacks)[whole][:, 1:2],
     )
 
 
@@ -124,7 +172,7 @@ def test_overlap_is_told_in_a_line():
     names = ("jacket", "pocket", "sleeve")
     line = describe_overlap({"0": 60, "1": 20, "2": 5}, {"0": 10, "2": 5}, names)
     assert line == (
-        "15.0% of the labelled pixels lie below smaller things: sleeve 50%, jacket 14%"
+        "15.0% of the labelled pixels lie below other things: sleeve 50%, jacket 14%"
     )
     assert describe_overlap({}, {}, names).startswith("0.0%")
 

@@ -25,7 +25,7 @@ def test_instances_say_how_much_is_covered(tmp_path, capsys):
     assert main(["prepare", "fashionpedia", raw, f"--data_dir={tmp_path}"]) == 0
     counts, _, covered = capsys.readouterr().out.splitlines()
     assert counts == "fashionpedia prepared: 8 train, 1 val, 1 test"
-    assert "% of the labelled pixels lie below smaller things: " in covered
+    assert "% of the labelled pixels lie below other things: " in covered
 
 
 def test_errors_are_told_in_a_line(tmp_path, capsys):

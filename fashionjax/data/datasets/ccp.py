@@ -8,7 +8,7 @@ the whole image and are not used.
 import hashlib
 import math
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,8 +18,10 @@ import tensorflow_datasets as tfds
 from fashionjax.data.archive import extract_zip, fetch
 from fashionjax.data.categories import CCP_NAMES
 from fashionjax.data.fingerprint import fingerprint_of
+from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import CCP_59
-from fashionjax.data.photo_builder import PhotoBuilder, RawExample
+from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.raw_folder import RawExample
 
 NAME = "ccp"
 HASH_SPLIT = "hash_80_10_10"
@@ -208,8 +210,11 @@ class Ccp(PhotoBuilder):
         return fingerprint(raw_dir)
 
     @classmethod
-    def open_raw(cls, root: pathlib.Path, scheme: str) -> "_RawCcp":
-        """Opens a CCP folder."""
+    def open_raw(
+        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+    ) -> "_RawCcp":
+        """Opens a CCP folder; it has no instances."""
+        del overlap
         return _RawCcp(root, scheme)
 
 
@@ -217,11 +222,16 @@ class _RawCcp:
     """The photos that have a label."""
 
     def __init__(self, root: pathlib.Path, scheme: str) -> None:
+        self._scheme = scheme
         self._photos, self._labels = _photos(root), _labels(root)
         ids = self._photos.keys() & self._labels.keys()
         if not ids:
             raise ValueError(f"{root}: no photo has a pixel-level label. {LAYOUT}")
-        self.splits = split_ids(ids, scheme)
+        self.splits = self.divide(ids)
+
+    def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
+        """Divides some of the photos."""
+        return split_ids(image_ids, self._scheme)
 
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its label."""

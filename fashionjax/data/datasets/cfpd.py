@@ -6,6 +6,7 @@ MATLAB v7.3, which is HDF5: reading it needs h5py (the extra `cfpd`).
 """
 
 import pathlib
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +14,12 @@ import tensorflow_datasets as tfds
 
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
+from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import CFPD_23
 from fashionjax.data.paths import inside
-from fashionjax.data.photo_builder import PhotoBuilder, RawExample
-from fashionjax.data.splitting import shuffled_split
+from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.raw_folder import RawExample
+from fashionjax.data.splitting import chosen_ids, shuffled_split
 from fashionjax.data.superpixels import look_up
 
 S4_SPLIT = "s4"
@@ -90,6 +93,10 @@ class _RawCfpd:
             count = len(_cells(file, "fashion_dataset"))
         self.splits = split_ids(count, scheme)
 
+    def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
+        """Divides some of the photos; each stays in its split."""
+        return chosen_ids(self.splits, image_ids)
+
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its label."""
         label_name = f"the label of photo {image_id} in {self._path}"
@@ -138,8 +145,11 @@ class Cfpd(PhotoBuilder):
         return fingerprint_of(files)
 
     @classmethod
-    def open_raw(cls, root: pathlib.Path, scheme: str) -> _RawCfpd:
-        """Opens a folder."""
+    def open_raw(
+        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+    ) -> _RawCfpd:
+        """Opens a folder; it has no instances."""
+        del overlap
         return _RawCfpd(root, scheme)
 
 

@@ -6,7 +6,7 @@ Wu, Yamaguchi: Looking at Outfit to Parse Clothing, 2017), labels pixels with 25
 """
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,8 +16,11 @@ import tensorflow_datasets as tfds
 from fashionjax.data.categories import FASHIONISTA_V02_NAMES
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import decode_image, decode_integers
+from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import FASHIONISTA_25
-from fashionjax.data.photo_builder import PhotoBuilder, RawExample
+from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.raw_folder import RawExample
+from fashionjax.data.splitting import chosen_ids
 from fashionjax.data.superpixels import look_up
 
 SPLIT = "tangseng"
@@ -86,6 +89,10 @@ class _RawFashionista:
         if not np.issubdtype(test_index.dtype, np.number):
             raise ValueError(f"{path}: test_index has the type {test_index.dtype}")
         self.splits = split_ids(len(truths), test_index.astype(np.int64).tolist())
+
+    def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
+        """Divides some of the photos; each stays in its split."""
+        return chosen_ids(self.splits, image_ids)
 
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its label."""
@@ -165,9 +172,11 @@ class _Fashionista(PhotoBuilder, skip_registration=True):
         return fingerprint_of({"files": [cls._file(cls.find_raw(raw_dir))]})
 
     @classmethod
-    def open_raw(cls, root: pathlib.Path, scheme: str) -> _RawFashionista:
-        """Opens the file; there is one scheme."""
-        del scheme
+    def open_raw(
+        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+    ) -> _RawFashionista:
+        """Opens the file; there is one scheme, and there are no instances."""
+        del scheme, overlap
         return _RawFashionista(cls._file(root), cls.NAMES)
 
     @classmethod

@@ -6,7 +6,7 @@ ECCV 2020. Its test photos have no published labels.
 
 import json
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,9 +17,10 @@ from fashionjax.data.category_list import category_ids
 from fashionjax.data.coco_masks import decode_segmentation
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
-from fashionjax.data.instances import Instance, stack_instances
+from fashionjax.data.instances import SMALLER_WINS, Instance, stack_instances
 from fashionjax.data.paths import inside
-from fashionjax.data.photo_builder import PhotoBuilder, RawExample
+from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import shuffled_split
 
 HALVED_SPLIT = "val_halved"
@@ -71,6 +72,7 @@ class AnnotationFile:
     Args:
         path: The file.
         photos: The folder.
+        overlap: Which of several instances is on top; see `instances.ORDERS`.
 
     Attributes:
         image_ids: File names of the photos without ending, in the order of the file.
@@ -79,8 +81,11 @@ class AnnotationFile:
         ValueError: It is no such file.
     """
 
-    def __init__(self, path: pathlib.Path, photos: pathlib.Path) -> None:
+    def __init__(
+        self, path: pathlib.Path, photos: pathlib.Path, overlap: str = SMALLER_WINS
+    ) -> None:
         self.path = path
+        self._overlap = overlap
         self._photos = photos
         try:
             contents = json.loads(path.read_bytes(), object_hook=_compact)
@@ -116,7 +121,7 @@ class AnnotationFile:
         try:
             shape = _shape(image)
             instances = [self._instance(a, shape) for a in annotations]
-            label, stacks = stack_instances(instances, shape)
+            label, stacks = stack_instances(instances, shape, self._overlap)
         except ValueError as error:
             raise ValueError(f"{label_name}: {error}") from error
         return RawExample(photo.read_bytes(), str(photo), label_name, label, stacks)
@@ -139,14 +144,20 @@ class AnnotationFile:
 class _RawFashionpedia:
     """Both files of a folder."""
 
-    def __init__(self, root: pathlib.Path) -> None:
-        train = AnnotationFile(_annotations(root, TRAIN_FILE), root / "train")
-        val = AnnotationFile(_annotations(root, VAL_FILE), root / "test")
+    def __init__(self, root: pathlib.Path, overlap: str) -> None:
+        train = AnnotationFile(_annotations(root, TRAIN_FILE), root / "train", overlap)
+        val = AnnotationFile(_annotations(root, VAL_FILE), root / "test", overlap)
         self._file_of = {i: file for file in (train, val) for i in file.image_ids}
         if len(self._file_of) < len(train.image_ids) + len(val.image_ids):
             raise ValueError(f"{root}: {TRAIN_FILE} and {VAL_FILE} share photos")
-        splits = split_ids(train.image_ids, val.image_ids)
-        self.splits = {split: ids for split, ids in splits.items() if ids}
+        self._train, self._val = set(train.image_ids), set(val.image_ids)
+        self.splits = self.divide(self._file_of)
+
+    def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
+        """Divides some of the photos."""
+        chosen = set(image_ids)
+        splits = split_ids(chosen & self._train, chosen & self._val)
+        return {split: ids for split, ids in splits.items() if ids}
 
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its instances."""
@@ -186,10 +197,12 @@ class Fashionpedia(PhotoBuilder):
         return fingerprint_of(files)
 
     @classmethod
-    def open_raw(cls, root: pathlib.Path, scheme: str) -> _RawFashionpedia:
+    def open_raw(
+        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+    ) -> _RawFashionpedia:
         """Opens a folder; there is one scheme."""
         del scheme
-        return _RawFashionpedia(root)
+        return _RawFashionpedia(root, overlap)
 
 
 def _annotations(root: pathlib.Path, name: str) -> pathlib.Path:

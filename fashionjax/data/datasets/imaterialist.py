@@ -10,7 +10,7 @@ import csv
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,10 +21,11 @@ from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
 from fashionjax.data.category_list import category_ids
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
-from fashionjax.data.instances import Instance, stack_instances
+from fashionjax.data.instances import SMALLER_WINS, Instance, stack_instances
 from fashionjax.data.label_maps import IMATERIALIST_9
 from fashionjax.data.paths import inside
-from fashionjax.data.photo_builder import PhotoBuilder, RawExample
+from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.rle import first_pixel, parse_runs
 from fashionjax.data.splitting import shuffled_split, sizes_of
 from fashionjax.data.stratified import stratified_ids
@@ -182,8 +183,10 @@ class InstanceTable:
 class _RawImaterialist:
     """The photos of a folder."""
 
-    def __init__(self, root: pathlib.Path, scheme: str) -> None:
+    def __init__(self, root: pathlib.Path, scheme: str, overlap: str) -> None:
         self._root = root
+        self._scheme = scheme
+        self._overlap = overlap
         path = root / "label_descriptions.json"
         try:
             self._category_of = category_ids(
@@ -192,15 +195,20 @@ class _RawImaterialist:
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise ValueError(f"cannot read {path}: {error!r}") from error
         self._table = InstanceTable(root / "train.csv")
-        known = {
+        self._categories = {
             image_id: frozenset(
                 self._category_of[i] for i in found if i in self._category_of
             )
             for image_id, found in self._table.class_ids.items()
         }
-        if not known:
+        if not self._categories:
             raise ValueError(f"{self._table.path} has no rows")
-        self.splits = split_ids(known, scheme)
+        self.splits = self.divide(self._categories)
+
+    def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
+        """Divides some of the photos."""
+        found = {image_id: self._categories[image_id] for image_id in image_ids}
+        return split_ids(found, self._scheme)
 
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its instances."""
@@ -210,7 +218,7 @@ class _RawImaterialist:
         try:
             shape = _common_shape(rows)
             instances = [self._instance(row) for row in rows]
-            label, stacks = stack_instances(instances, shape)
+            label, stacks = stack_instances(instances, shape, self._overlap)
         except ValueError as error:
             raise ValueError(f"{label_name}: {error}") from error
         return RawExample(path.read_bytes(), str(path), label_name, label, stacks)
@@ -250,9 +258,11 @@ class _Imaterialist(PhotoBuilder, skip_registration=True):
         return fingerprint_of(files)
 
     @classmethod
-    def open_raw(cls, root: pathlib.Path, scheme: str) -> _RawImaterialist:
+    def open_raw(
+        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+    ) -> _RawImaterialist:
         """Opens a folder."""
-        return _RawImaterialist(root, scheme)
+        return _RawImaterialist(root, scheme, overlap)
 
 
 _LAYOUT = (

@@ -86,6 +86,40 @@ def test_rows_of_2020_become_labels(write, tmp_path):
     assert found == list(done.num_examples.values())
 
 
+@pytest.mark.parametrize(
+    ("overlap", "suffix", "shown"),
+    [
+        ("smaller_wins", "", [POCKET, DRESS, JACKET]),
+        ("file_order_last_wins", "_file_order_last_wins", [JACKET] * 3),
+        ("first_wins", "_first_wins", [DRESS, DRESS, JACKET]),
+    ],
+)
+def test_the_order_of_instances_can_be_chosen(write, tmp_path, overlap, suffix, shown):
+    # In column 0 all three, from the top: the pocket, the dress and the jacket.
+    plain = [row for row in _plain() if row[0] != "00"]
+    rows = [("00", "1 4", DRESS), ("00", "1 2", POCKET), ("00", "1 6", JACKET), *plain]
+    root = write(rows)
+    done = prepare("imaterialist2020", root, tmp_path / "data", overlap=overlap)
+    assert done.directory.parent.name == RANDOM_SPLIT + suffix == done.scheme
+    label = _labels(done, "imaterialist2020", FASHIONPEDIA_47, done.scheme)["00"]
+    np.testing.assert_array_equal(label[:, 0], np.repeat(shown, 2) + 1)
+    told = {
+        "smaller_wins": {DRESS: 2, JACKET: 4},
+        "file_order_last_wins": {POCKET: 2, DRESS: 4},
+        "first_wins": {POCKET: 2, JACKET: 4},
+    }
+    assert done.overlap["hidden"] == {str(i): n for i, n in told[overlap].items()}
+
+
+def test_an_order_that_is_none_is_refused(write, tmp_path):
+    message = r"overlap 'x'; allowed for imaterialist2020 are smaller_wins, file_order"
+    with pytest.raises(ValueError, match=message):
+        prepare("imaterialist2020", write(_plain()), tmp_path / "data", overlap="x")
+    message = "allowed for ccp are smaller_wins, as it has no instances"
+    with pytest.raises(ValueError, match=message):
+        prepare("ccp", tmp_path, tmp_path / "data", overlap="first_wins")
+
+
 def test_rows_of_2019_have_file_names_and_attributes(write, tmp_path):
     rows = [(f"{p}.jpg", runs, f"{c}_5_92") for p, runs, c in _plain()]
     rows += [("07.jpg", "20 2", f"{JUMPSUIT}_5")]

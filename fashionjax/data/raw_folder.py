@@ -1,0 +1,50 @@
+"""What a dataset's raw files give, whatever their format."""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from fashionjax.data.instances import Stacks
+
+
+@dataclasses.dataclass(frozen=True)
+class RawExample:
+    """A photo and its label, as the raw files have them.
+
+    Attributes:
+        image: The photo's file.
+        image_name: What to call it in errors.
+        label_name: What to call the label.
+        label: uint8 `[height, width]` of source ids; of stack numbers if there are
+            stacks.
+        stacks: What overlaps, of datasets that label instances.
+    """
+
+    image: bytes
+    image_name: str
+    label_name: str
+    label: np.ndarray
+    stacks: Stacks = ()
+
+
+class RawFolder(Protocol):
+    """The raw files of a dataset, divided into splits; read from several threads."""
+
+    @property
+    def splits(self) -> Mapping[str, Sequence[str]]:
+        """Ids of the photos by split; at least one."""
+        ...
+
+    def divide(self, image_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Divides some of the photos, as `splits` divides all of them."""
+        ...
+
+    def read(self, image_id: str) -> RawExample:
+        """Reads a photo and its label.
+
+        Raises:
+            ValueError: One of them is damaged or not what it should be.
+        """
+        ...

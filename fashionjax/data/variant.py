@@ -1,0 +1,27 @@
+"""What tells the preparations of one dataset apart."""
+
+import dataclasses
+
+from fashionjax.data.instances import SMALLER_WINS
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A way to prepare a dataset; each lies in a folder of its own.
+
+    Attributes:
+        scheme: How photos are divided into splits.
+        overlap: Which of several instances is on top, one of
+            `fashionjax.data.instances.ORDERS`.
+        refined: Whether photos are cropped and left out as `refine` decided.
+    """
+
+    scheme: str
+    overlap: str = SMALLER_WINS
+    refined: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder's name: the scheme, and what is not as usual."""
+        unusual = [self.overlap] * (self.overlap != SMALLER_WINS)
+        return "_".join([self.scheme, *unusual, *["refined"] * self.refined])
