@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
+from fashionjax.data.body_order import head_to_feet
 from fashionjax.data.categories import (
     CCP_ACCESSORIES,
     CCP_NAMES,
@@ -31,8 +32,13 @@ class LabelMap:
         class_names: A class id's name, by position; position 0 is `background`.
         palette: RGB in 0..255 of every class; background is black.
         target_of: From a source id (0..254) to its class id; ids that map to 0 are
-            background and are not painted.
+            background and are not painted, those that map to `IGNORE_INDEX` count in
+            no loss and no metric.
         dropped: Source ids that exclude every image which contains one of them.
+        source_names: What the dataset calls its ids, by id; empty: nothing else than
+            their numbers.
+        body_order: All class ids as they are worn, from head to feet, for plots; empty:
+            as they are numbered.
     """
 
     name: str
@@ -40,13 +46,16 @@ class LabelMap:
     palette: tuple[Color, ...]
     target_of: Mapping[int, int]
     dropped: frozenset[int] = frozenset()
+    source_names: tuple[str, ...] = ()
+    body_order: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks that the parts agree.
 
         Raises:
-            ValueError: A class without a colour, a target that is no class, or a
-                source id that a label image of 8 bits cannot hold.
+            ValueError: A class without a colour, a target that is no class, a source
+                id that a label image of 8 bits cannot hold or that has no name, or an
+                order that is none of all classes.
         """
         if self.class_names[0] != "background" or self.palette[0] != (0, 0, 0):
             raise ValueError(
@@ -60,23 +69,42 @@ class LabelMap:
             )
         if len(set(self.class_names)) != self.num_classes:
             raise ValueError(f"{self.name}: class names repeat: {self.class_names}")
+        targets = (*range(self.num_classes), IGNORE_INDEX)
         for source, target in self.target_of.items():
-            if not (0 <= source < IGNORE_INDEX and 0 <= target < self.num_classes):
+            if not (0 <= source < IGNORE_INDEX and target in targets):
                 raise ValueError(
                     f"{self.name}: {source} -> {target}: source ids are 0..254, "
-                    f"targets 0..{self.num_classes - 1}"
+                    f"targets 0..{self.num_classes - 1}, or {IGNORE_INDEX} to ignore"
                 )
+        if self.source_names and len(self.source_names) <= max(self.target_of):
+            raise ValueError(
+                f"{self.name}: {len(self.source_names)} source names for ids up to"
+                f" {max(self.target_of)}"
+            )
+        if self.body_order and sorted(self.body_order) != [*range(self.num_classes)]:
+            raise ValueError(
+                f"{self.name}: body order {self.body_order}; allowed are the classes"
+                f" 0..{self.num_classes - 1}, each once"
+            )
 
     @property
     def num_classes(self) -> int:
         """Number of classes, background included."""
         return len(self.class_names)
 
-    def apply(self, label: np.ndarray) -> np.ndarray:
+    def source_name(self, source: int) -> str:
+        """What the dataset calls a source id."""
+        return self.source_names[source] if self.source_names else str(source)
+
+    def apply(
+        self, label: np.ndarray, stacks: Sequence[Sequence[int]] = ()
+    ) -> np.ndarray:
         """Replaces source ids by class ids.
 
         Args:
-            label: uint8 `[height, width]` of source ids; `IGNORE_INDEX` stays.
+            label: uint8 `[height, width]` of source ids; `IGNORE_INDEX` stays. With
+                stacks, of their numbers.
+            stacks: Source ids of each stack, the top one first; see `classes_of`.
 
         Returns:
             uint8 `[height, width]` of class ids.
@@ -87,6 +115,8 @@ class LabelMap:
         """
         if label.dtype != np.uint8:
             raise ValueError(f"label has dtype {label.dtype}; allowed is uint8")
+        if stacks:
+            return self.classes_of(stacks)[label]
         table = np.full(256, _UNKNOWN, np.int16)
         table[list(self.target_of)] = list(self.target_of.values())
         table[IGNORE_INDEX] = IGNORE_INDEX
@@ -202,11 +232,15 @@ def _ccp_four(to_background: Iterable[str] = ()) -> dict[int, int]:
     return {i: special.get(name, 1) for i, name in enumerate(CCP_NAMES)}
 
 
+_FORTY_SEVEN = ("background", *FASHIONPEDIA_CATEGORIES)
+
 FASHIONPEDIA_47 = LabelMap(
     name="fashionpedia_47",
-    class_names=("background", *FASHIONPEDIA_CATEGORIES),
+    class_names=_FORTY_SEVEN,
     palette=voc_palette(47),
     target_of={i: i + 1 for i in range(46)},
+    source_names=FASHIONPEDIA_CATEGORIES,
+    body_order=head_to_feet(_FORTY_SEVEN),
 )
 """All 46 categories of Fashionpedia and iMaterialist; class id = category id + 1."""
 
@@ -250,22 +284,32 @@ IMATERIALIST_9 = LabelMap(
         },
     ),
     dropped=frozenset({11}),
+    source_names=FASHIONPEDIA_CATEGORIES,
+    body_order=head_to_feet(_NINE),
 )
 """S3's merge of the 46 categories into 8; images with a jumpsuit are left out."""
 
+_FIFTY_NINE = ("background", *CCP_NAMES[1:])
+
 CCP_59 = LabelMap(
     name="ccp_59",
-    class_names=("background", *CCP_NAMES[1:]),
+    class_names=_FIFTY_NINE,
     palette=voc_palette(59),
     target_of={i: i for i in range(59)},
+    source_names=CCP_NAMES,
+    body_order=head_to_feet(_FIFTY_NINE),
 )
 """All labels of CCP; its `null` is called background as everywhere else."""
 
+_FOUR = ("background", "clothes", "hair", "skin")
+
 CCP_4 = LabelMap(
     name="ccp_4",
-    class_names=("background", "clothes", "hair", "skin"),
+    class_names=_FOUR,
     palette=((0, 0, 0), (50, 110, 220), (150, 90, 40), (245, 190, 150)),
     target_of=_ccp_four(),
+    source_names=CCP_NAMES,
+    body_order=head_to_feet(_FOUR),
 )
 """S0's four classes; everything worn or carried counts as clothes."""
 
@@ -307,14 +351,20 @@ FASHIONISTA_25 = LabelMap(
     class_names=_FASHIONISTA,
     palette=voc_palette(25),
     target_of={i: i for i in range(25)},
+    source_names=_FASHIONISTA,
+    body_order=head_to_feet(_FASHIONISTA),
 )
 """The 25 labels of Refined Fashionista."""
 
+_FIFTY_SIX = ("background", *FASHIONISTA_V02_NAMES[1:])
+
 FASHIONISTA_56 = LabelMap(
     name="fashionista_56",
-    class_names=("background", *FASHIONISTA_V02_NAMES[1:]),
+    class_names=_FIFTY_SIX,
     palette=voc_palette(56),
     target_of={i: i for i in range(56)},
+    source_names=FASHIONISTA_V02_NAMES,
+    body_order=head_to_feet(_FIFTY_SIX),
 )
 """The 56 labels of Fashionista v0.2; its `null` is called background."""
 
@@ -349,6 +399,8 @@ CFPD_23 = LabelMap(
     class_names=_CFPD,
     palette=voc_palette(23),
     target_of={i: i for i in range(23)},
+    source_names=_CFPD,
+    body_order=head_to_feet(_CFPD),
 )
 """The 23 labels of the Colorful Fashion Parsing Dataset, counted from 0."""
 
@@ -359,5 +411,6 @@ CFPD_4 = dataclasses.replace(
         i: {"background": 0, "hair": 2, "face": 3, "skin": 3}.get(name, 1)
         for i, name in enumerate(_CFPD)
     },
+    source_names=_CFPD,
 )
 """The classes of `CCP_4` on CFPD's photos; a face is skin."""

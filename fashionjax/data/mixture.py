@@ -24,11 +24,11 @@ class Mixture:
     def __init__(self, sources: Mapping[str, PreparedSource]) -> None:
         first = next(iter(sources.values()))
         for name, source in sources.items():
-            classes = source.label_map.class_names
-            if classes != first.label_map.class_names or source.size != first.size:
+            classes = source.class_names
+            if classes != first.class_names or source.size != first.size:
                 raise ValueError(
                     f"{name} has the classes {classes} at {source.size}; allowed are"
-                    f" those of the first, {first.label_map.class_names} at"
+                    f" those of the first, {first.class_names} at"
                     f" {first.size}"
                 )
         self._names = list(sources)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.images import decode_image, decode_label, resize_label
-from fashionjax.data.instances import parse_stacks
+from fashionjax.data.instances import STACKS, parse_stacks
 from fashionjax.data.label_maps import LabelMap
 
 
@@ -26,7 +26,7 @@ class PreparedSource:
         directory: pathlib.Path,
         split: str,
         size: tuple[int, int] | None,
-        label_map: LabelMap,
+        label_map: LabelMap | None,
         *,
         cache: bool = False,
     ) -> None:
@@ -37,7 +37,8 @@ class PreparedSource:
             split: `train`, `val` or `test`.
             size: (height, width) of what comes out; the aspect ratio is not kept. None
                 leaves every image and every label as large as it is.
-            label_map: From the ids in the files to the classes.
+            label_map: From the ids in the files to the classes; None leaves labels as
+                they are stored, and gives the stacks of instances with them.
             cache: Keep every example in memory once it is read, as uint8 at `size`:
                 4 * height * width bytes each, so 900 photos at 144x96 take 50 MB and
                 45,000 at 288x192 take 10 GB. Each worker process has its own.
@@ -56,6 +57,11 @@ class PreparedSource:
         self._records = _open(directory, split)
         _check_dropped(directory, split, label_map)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; none without a label map."""
+        return () if self.label_map is None else self.label_map.class_names
+
     def __len__(self) -> int:
         """Number of examples in the split."""
         return len(self._records)
@@ -69,6 +75,8 @@ class PreparedSource:
         Returns:
             `image` uint8 `[height, width, 3]`, `label` uint8 `[height, width]` of
             class ids and `image_id` (str). With `cache` the arrays are read-only.
+            Without a label map the label holds source ids; of a dataset of instances
+            it holds numbers of `stacks`, see `fashionjax.data.instances`.
 
         Raises:
             IndexError: No example has this index.
@@ -95,19 +103,23 @@ class PreparedSource:
         try:
             if self.size is not None:
                 label = resize_label(label, self.size)
-            label = self._classes(label, record)
+            labelled = self._labelled(label, record)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        return {IMAGE: image, LABEL: label, "image_id": image_id}
+        return {IMAGE: image, "image_id": image_id} | labelled
 
-    def _classes(self, label: np.ndarray, record: dict[str, Any]) -> np.ndarray:
+    def _labelled(self, label: np.ndarray, record: dict[str, Any]) -> dict[str, Any]:
         """From what the record holds to classes."""
-        if "stacks" not in record:
-            return self.label_map.apply(label)
-        stacks = parse_stacks(record["stacks"].decode())
+        if STACKS not in record:
+            if self.label_map is not None:
+                label = self.label_map.apply(label)
+            return {LABEL: label}
+        stacks = parse_stacks(record[STACKS].decode())
         if label.max() >= len(stacks):
             raise ValueError(f"stack {label.max()} of {len(stacks)}")
-        return self.label_map.classes_of(stacks)[label]
+        if self.label_map is None:
+            return {LABEL: label, STACKS: stacks}
+        return {LABEL: self.label_map.apply(label, stacks)}
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what a process has to open or fill itself."""
@@ -120,9 +132,11 @@ class PreparedSource:
         self._records = _open(self._directory, self.split)
 
 
-def _check_dropped(directory: pathlib.Path, split: str, label_map: LabelMap) -> None:
+def _check_dropped(
+    directory: pathlib.Path, split: str, label_map: LabelMap | None
+) -> None:
     """Refuses a label map that drops photos which are there."""
-    if not label_map.dropped:
+    if label_map is None or not label_map.dropped:
         return
     metadata = json.loads((directory / "metadata.json").read_text())
     photos = metadata.get("categories", {}).get(split, {})

@@ -186,9 +186,7 @@ def _published(
         except OSError as error:
             raise ValueError(str(error)) from error
         image = decode_image(found.image, name=found.image_name)
-        if found.stacks:
-            return image, label_map.classes_of(found.stacks)[found.label]
-        return image, label_map.apply(found.label)
+        return image, label_map.apply(found.label, found.stacks)
 
     ids = sorted(itertools.chain(*folder.splits.values()))
     return [Example(image_id, functools.partial(read, image_id)) for image_id in ids]

@@ -12,6 +12,7 @@ from fashionjax.data.prepare import default_data_dir
 from fashionjax.doctor.datasets import LABEL_MAPS, StoredDataset, open_dataset
 from fashionjax.doctor.duplicates import MAX_DISTANCE
 from fashionjax.doctor.gallery import draw_duplicates, draw_gallery
+from fashionjax.doctor.mapping import describe_mapping
 from fashionjax.doctor.page import Chapter, make_page
 from fashionjax.doctor.people import People, find_people
 from fashionjax.doctor.raw_files import read_raw_files
@@ -75,7 +76,7 @@ def examine(
     surveys, chapters = {}, []
     for request in requests:
         dataset = request.dataset
-        surveys[dataset.name] = found = survey(dataset.sources, dataset.name, threads)
+        surveys[dataset.name] = found = survey(dataset, threads)
         raw = None
         if request.raw is not None:
             raw = read_raw_files(request.raw, found.image_ids)
@@ -133,6 +134,17 @@ def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--split", default="", metavar="SCHEME", help="how photos are divided"
     )
     parser.add_argument(
+        "--label_map",
+        default="",
+        metavar="NAME",
+        help="whose classes are shown; also printed, with the shares of the pixels"
+        " before and after; default: the first of "
+        + "; ".join(
+            f"{name}: {', '.join(label_map.name for label_map in label_maps)}"
+            for name, label_maps in LABEL_MAPS.items()
+        ),
+    )
+    parser.add_argument(
         "--distance",
         type=int,
         default=MAX_DISTANCE,
@@ -176,6 +188,9 @@ def run_doctor(options: argparse.Namespace) -> None:
         seed=options.seed,
         command=_command(vars(options)),
     )
+    if options.label_map:
+        for dataset in summary.datasets:
+            print(describe_mapping(dataset.maps[0], dataset.sources))
     lines = [
         f"{dataset.name}: {sum(dataset.num_images.values())} images,"
         f" problems: {len(dataset.problems)}"
@@ -197,7 +212,9 @@ def _requests(options: argparse.Namespace) -> list[Request]:
     detectors = _for_each("detector", options.detector, count)
     requests = []
     for i, name in enumerate(options.datasets):
-        dataset = open_dataset(name, pathlib.Path(data_dirs[i]), options.split)
+        dataset = open_dataset(
+            name, pathlib.Path(data_dirs[i]), options.split, options.label_map
+        )
         # The same dataset of two folders needs two names.
         earlier = options.datasets[:i].count(name)
         if earlier:
@@ -224,8 +241,8 @@ def _for_each(name: str, values: Sequence | None, count: int) -> Sequence:
 
 def _command(options: Mapping[str, object]) -> str:
     words = ["python", "-m", "fashionjax.data", "doctor", *_list(options["datasets"])]
-    names = "data_dir", "raw", "detector", "split", "distance", "examples", "out"
-    for name in names:
+    names = "data_dir", "raw", "detector", "split", "label_map", "distance"
+    for name in (*names, "examples", "out"):
         words += [f"--{name}={value}" for value in _list(options[name])]
     return shlex.join(words)
 

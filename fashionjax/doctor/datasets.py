@@ -4,8 +4,11 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
+from fashionjax.constants import LABEL
 from fashionjax.data.dataset import SPLITS, Source
+from fashionjax.data.instances import STACKS
 from fashionjax.data.label_maps import (
     CCP_4,
     CCP_4_BARE,
@@ -15,23 +18,21 @@ from fashionjax.data.label_maps import (
     FASHIONISTA_25,
     FASHIONISTA_56,
     FASHIONPEDIA_47,
+    IMATERIALIST_9,
     LabelMap,
 )
 from fashionjax.data.prepared import PreparedSource
 
-# Of instances what is stored is all that overlap: they are examined as painted.
-_PAINTED = dataclasses.replace(FASHIONPEDIA_47, target_of={i: i for i in range(47)})
-
 LABEL_MAPS: Mapping[str, tuple[LabelMap, ...]] = {
     "ccp": (CCP_59, CCP_4, CCP_4_BARE),
-    "imaterialist2019": (_PAINTED,),
-    "imaterialist2020": (_PAINTED,),
-    "fashionpedia": (_PAINTED,),
+    "imaterialist2019": (FASHIONPEDIA_47, IMATERIALIST_9),
+    "imaterialist2020": (FASHIONPEDIA_47, IMATERIALIST_9),
+    "fashionpedia": (FASHIONPEDIA_47, IMATERIALIST_9),
     "fashionista": (FASHIONISTA_25,),
     "fashionista_v02": (FASHIONISTA_56,),
     "cfpd": (CFPD_23, CFPD_4),
 }
-"""Of each dataset the label map that names the ids as they are stored, then others."""
+"""Of each dataset the label map that keeps the most classes apart, then others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +41,10 @@ class StoredDataset:
 
     Attributes:
         name: What to call it.
-        label_maps: First the one that names the ids of the labels and changes none,
-            then those whose classes are told as well.
-        sources: By split; images and labels at their own size, ids as stored.
+        label_maps: First the one whose classes are shown, then those of which it is
+            told what they make of the labels.
+        sources: By split; images and labels at their own size, ids as stored, and the
+            stacks of instances; see `fashionjax.data.prepared.PreparedSource`.
         quarantine: Reasons, by id, of the examples left out when it was prepared.
         directory: Where it lies; empty if nowhere.
     """
@@ -57,24 +59,25 @@ class StoredDataset:
         """Checks the label maps.
 
         Raises:
-            ValueError: The first one changes ids, or another is for other ids.
+            ValueError: They are for different ids.
         """
-        stored = self.label_maps[0]
-        changed = {s: t for s, t in stored.target_of.items() if s != t}
-        if changed:
-            raise ValueError(
-                f"label map {stored.name!r} changes ids, {changed}; allowed first is"
-                " one that names them as they are stored"
-            )
+        first = self.label_maps[0]
         for label_map in self.label_maps:
-            if set(label_map.target_of) != set(stored.target_of):
+            if set(label_map.target_of) != set(first.target_of):
                 raise ValueError(
-                    f"label map {label_map.name!r} is for other ids than"
-                    f" {stored.name!r}"
+                    f"label map {label_map.name!r} is for other ids than {first.name!r}"
                 )
 
+    def read(self, split: str, index: int) -> dict[str, Any]:
+        """Reads an example, its label in classes of the first label map."""
+        example = self.sources[split][index]
+        label = self.label_maps[0].apply(example[LABEL], example.get(STACKS, ()))
+        return {**example, LABEL: label}
 
-def open_dataset(name: str, data_dir: pathlib.Path, scheme: str = "") -> StoredDataset:
+
+def open_dataset(
+    name: str, data_dir: pathlib.Path, scheme: str = "", label_map: str = ""
+) -> StoredDataset:
     """Opens a prepared dataset.
 
     Args:
@@ -82,9 +85,11 @@ def open_dataset(name: str, data_dir: pathlib.Path, scheme: str = "") -> StoredD
         data_dir: The folder that it was prepared into.
         scheme: How its photos are divided; may be empty where it was prepared for one
             scheme only.
+        label_map: The one whose classes are shown; empty for the dataset's first.
 
     Raises:
-        ValueError: Unknown or not prepared there, or several schemes to choose from.
+        ValueError: Unknown or not prepared there, or several schemes to choose from, or
+            the dataset has no such label map.
     """
     if name not in LABEL_MAPS:
         raise ValueError(f"dataset {name!r}; allowed are {', '.join(LABEL_MAPS)}")
@@ -93,13 +98,17 @@ def open_dataset(name: str, data_dir: pathlib.Path, scheme: str = "") -> StoredD
     present = {split["name"] for split in info["splits"]}
     metadata_file = directory / "metadata.json"
     metadata = json.loads(metadata_file.read_text()) if metadata_file.exists() else {}
-    maps = LABEL_MAPS[name]
-    read_as = FASHIONPEDIA_47 if maps[0] is _PAINTED else maps[0]
+    maps = {found.name: found for found in LABEL_MAPS[name]}
+    shown = label_map or next(iter(maps))
+    if shown not in maps:
+        raise ValueError(
+            f"label map {shown!r}; allowed for {name} are {', '.join(maps)}"
+        )
     return StoredDataset(
         name=name,
-        label_maps=maps,
+        label_maps=(maps.pop(shown), *maps.values()),
         sources={
-            split: PreparedSource(directory, split, None, read_as)
+            split: PreparedSource(directory, split, None, None)
             for split in SPLITS
             if split in present
         },

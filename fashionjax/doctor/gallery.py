@@ -126,7 +126,7 @@ def draw_duplicates(
 
 def _prominent(survey: Survey, class_id: int) -> np.ndarray:
     """Which images are those, of a class, with the larger shares of it."""
-    pixels = survey.pixels[:, class_id] / survey.pixels.sum(axis=1)
+    pixels = survey.shown[:, class_id] / survey.shown.sum(axis=1)
     present = pixels > 0
     if not present.any():
         return present
@@ -134,8 +134,7 @@ def _prominent(survey: Survey, class_id: int) -> np.ndarray:
 
 
 def _read(dataset: StoredDataset, survey: Survey, row: int) -> Mapping:
-    source = dataset.sources[survey.splits[survey.split[row]]]
-    return source[int(survey.index[row])]
+    return dataset.read(survey.splits[survey.split[row]], int(survey.index[row]))
 
 
 def _caption(survey: Survey, row: int) -> str:
@@ -155,7 +154,7 @@ def _largest(survey: Survey, row: int, class_id: int | None) -> tuple[int, ...]:
     """The classes of an example but background, unless it is shown for one of them."""
     if class_id is not None:
         return ()
-    pixels = survey.pixels[row, :IGNORE_INDEX]
+    pixels = survey.shown[row, :IGNORE_INDEX]
     order = np.argsort(-pixels, kind="stable").tolist()
     return tuple(i for i in order if i != BACKGROUND and pixels[i])
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from fashionjax.constants import BACKGROUND
+from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.data.refine import MIN_SCORE
 from fashionjax.doctor.charts import ratio_histogram, size_scatter
 from fashionjax.doctor.datasets import StoredDataset
 from fashionjax.doctor.gallery import MAX_DUPLICATES, MAX_MEMBERS, Gallery, Picture
+from fashionjax.doctor.mapping import mapped_classes
 from fashionjax.doctor.pictures import data_uri
+from fashionjax.doctor.statistics import SourceCounts
 from fashionjax.doctor.summary import (
     ALL,
     DatasetSummary,
@@ -159,18 +161,20 @@ def _total(summary: DatasetSummary) -> int:
 
 
 def _chapter(chapter: Chapter) -> list[str]:
-    stored, *others = chapter.summary.maps
+    summary = chapter.summary
+    shown = summary.maps[0]
     label_map = chapter.dataset.label_maps[0]
     return [
-        _problems(chapter.summary, _gallery(chapter.gallery.problems, label_map)),
-        _presence(stored, label_map),
-        _pixels(stored, label_map),
-        _baseline(chapter.summary.maps),
-        _mappings(stored, others, chapter.dataset.label_maps),
+        _problems(summary, _gallery(chapter.gallery.problems, label_map)),
+        _presence(shown, label_map),
+        _pixels(shown, label_map),
+        _baseline(summary.maps),
+        _sources(shown, summary.sources),
+        _mappings(summary, chapter.dataset.label_maps),
         _sizes(chapter),
         _people(chapter),
         _random(chapter.gallery, label_map),
-        _classes(chapter.gallery, stored, label_map),
+        _classes(chapter.gallery, shown, label_map),
     ]
 
 
@@ -287,17 +291,55 @@ def _baseline(maps: Sequence[MapSummary]) -> str:
     return markup.section("All background", note, table)
 
 
-def _mappings(
-    stored: MapSummary, others: Sequence[MapSummary], label_maps: Sequence[LabelMap]
-) -> str:
-    if not others:
+def _is_plain(mapped: MapSummary, sources: SourceCounts) -> bool:
+    """Whether the classes are the dataset's own ids, pixel for pixel."""
+    targets = mapped.sources.values()
+    return len({*targets}) == len(targets) and not any(sources.covered)
+
+
+def _sources(shown: MapSummary, sources: SourceCounts) -> str:
+    """What the dataset itself has, where that is not what is shown above."""
+    if _is_plain(shown, sources):
         return ""
-    names, *targets = label_maps
+    totals = {split: shown.splits[split].num_images for split in sources.images}
+    order = sorted(range(len(sources.names)), key=lambda i: -sources.images[ALL][i])
+    rows = []
+    for i in order:
+        cells = [f"<td>{sources.images[ALL][i]:,}</td>"]
+        for split, images in sources.images.items():
+            part = images[i] / max(1, totals[split])
+            cells.append(markup.bar_cell(share_text(part), part))
+        covered = sources.covered[i] / max(1, sources.pixels[i])
+        cells += _cells([share_text(sources.shares[i]), share_text(covered)])
+        rows.append(_row(markup.text(sources.names[i]), cells))
+    several = [
+        _row(str(number), _cells([f"{count:,}"]))
+        for number, count in sources.images_by_number.items()
+    ]
+    mean = sum(n * c for n, c in sources.images_by_number.items()) / max(
+        1, sum(sources.images_by_number.values())
+    )
+    note = (
+        "Images that contain each of the dataset's own categories, whatever lies above"
+        " them or a label map makes of them; their share of the pixels, and the part of"
+        f" it that is covered by others. An image has {mean:.1f} in the mean."
+    )
+    head = ["Category", "Images", *sources.images, "Pixels", "Covered"]
+    content = _table(head, rows) + (
+        "<details><summary>Categories of an image</summary>"
+        f"{_table(['Categories', 'Images'], several)}</details>"
+    )
+    return markup.section("Categories", note, content)
+
+
+def _mappings(summary: DatasetSummary, label_maps: Sequence[LabelMap]) -> str:
     parts = []
-    for mapped, target in zip(others, targets, strict=True):
+    for mapped, target in zip(summary.maps, label_maps, strict=True):
+        if _is_plain(mapped, summary.sources):
+            continue
         table = _table(
-            ["Source class", "Before", "Class", "After", "Images"],
-            _mapping_rows(stored, names, mapped, target),
+            ["Source", "Before", "Class", "After", "Images"],
+            _mapping_rows(mapped, summary.sources, target),
         )
         title = f"{mapped.name}: {len(mapped.sources)} source classes to"
         title += f" {target.num_classes}"
@@ -306,28 +348,33 @@ def _mappings(
         parts.append(
             f"<details><summary>{markup.text(title)}</summary>{table}</details>"
         )
-    note = f"Where the classes of {stored.name} go, with shares of the labelled pixels."
+    if not parts:
+        return ""
+    note = "What becomes of the dataset's own ids, with shares of the labelled pixels."
+    if any(summary.sources.covered):
+        note += " Before, a pixel counts for everything that lies there."
     return markup.section("Label maps", note, "".join(parts))
 
 
 def _mapping_rows(
-    stored: MapSummary, names: LabelMap, mapped: MapSummary, targets: LabelMap
+    mapped: MapSummary, sources: SourceCounts, label_map: LabelMap
 ) -> list[str]:
-    """A row for each source class; those of a target lie together."""
-    before, after = stored.splits[ALL].shares, mapped.splits[ALL]
+    """A row for each source id; those of a class lie together."""
     rows = []
-    for target in range(targets.num_classes):
-        sources = [s for s, t in mapped.sources.items() if t == target]
-        room = f'<td rowspan="{len(sources)}">'
+    for found in mapped_classes(mapped, sources):
+        room = f'<td rowspan="{max(1, len(found.sources))}">'
+        no_class = found.class_id == IGNORE_INDEX
+        name = found.name if no_class else _name(label_map, found.class_id)
+        images = "–" if found.images is None else f"{found.images:,}"
         cells = (
-            f"{room}{_name(targets, target)}</td>"
-            f"{room}{share_text(after.shares[target])}</td>"
-            f"{room}{after.images[target]:,}</td>"
+            f"{room}{name}</td>{room}{share_text(found.share)}</td>{room}{images}</td>"
         )
-        for source in sorted(sources, key=lambda s: -before[s]):
-            share = _cells([share_text(before[source])])
-            rows.append(_row(_name(names, source), [*share, cells]))
+        for source, share in found.sources:
+            row = [*_cells([share_text(share)]), cells]
+            rows.append(_row(markup.text(source), row))
             cells = ""  # they span the rows below
+        if not found.sources:
+            rows.append(_row("", [*_cells(["–"]), cells]))
     return rows
 
 

@@ -95,7 +95,7 @@ def _sizes(survey: Survey) -> Iterator[Problem]:
 
 
 def _labels(survey: Survey, class_names: Sequence[str]) -> Iterator[Problem]:
-    labelled = np.delete(survey.pixels, IGNORE_INDEX, axis=1)
+    labelled = np.delete(survey.shown, IGNORE_INDEX, axis=1)
     total = np.maximum(1, labelled.sum(axis=1))
     classes = np.delete(labelled, BACKGROUND, axis=1)
     for row in np.flatnonzero(classes.sum(axis=1) == 0).tolist():

@@ -1,12 +1,12 @@
 """Statistics of classes and sizes, from counts alone."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64, Real
 
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
-from fashionjax.data.label_maps import LabelMap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,39 +52,69 @@ class ClassCounts:
     background_accuracy: float | None
 
 
-def mapped_pixels(
-    pixels: Int64[np.ndarray, "images 256"], label_map: LabelMap
-) -> Int64[np.ndarray, "images num_classes"]:
-    """Adds the pixels of source ids up to classes.
+@dataclasses.dataclass(frozen=True)
+class SourceCounts:
+    """The ids of some images as the dataset has them, whatever is made of them.
+
+    Attributes:
+        names: By source id.
+        images: Number of images that contain each id, by split.
+        pixels: Number of pixels of each id, also where it lies below others.
+        covered: Number of those that lie below others.
+        shares: Part of the labelled pixels that have each id, alone or with others.
+        images_by_number: How many images contain how many ids, by that number.
+    """
+
+    names: tuple[str, ...]
+    images: dict[str, list[int]]
+    pixels: list[int]
+    covered: list[int]
+    shares: list[float]
+    images_by_number: dict[int, int]
+
+
+def count_sources(
+    sources: Int64[np.ndarray, "images 256"],
+    covered: Int64[np.ndarray, "images 256"],
+    labelled: int,
+    names: Sequence[str],
+    rows: Mapping[str, Bool[np.ndarray, " images"]],
+) -> SourceCounts:
+    """Counts source ids.
 
     Args:
-        pixels: Pixels of each source id in each image.
-        label_map: Where the ids go; ids that it does not know are left out.
+        sources: Pixels of each id in each image.
+        covered: How many of those lie below others.
+        labelled: Number of pixels that have a label.
+        names: By id.
+        rows: Which images are in each split.
     """
-    sources, targets = list(label_map.target_of), list(label_map.target_of.values())
-    out = np.zeros((len(pixels), label_map.num_classes), np.int64)
-    np.add.at(out.T, targets, pixels[:, sources].T)
-    return out
-
-
-def kept_images(
-    pixels: Int64[np.ndarray, "images 256"], label_map: LabelMap
-) -> Bool[np.ndarray, " images"]:
-    """Tells which images have no id that makes the label map drop them."""
-    return pixels[:, sorted(label_map.dropped)].sum(axis=1) == 0
+    sources, covered = sources[:, : len(names)], covered[:, : len(names)]
+    present = sources > 0
+    numbers, counts = np.unique(present.sum(axis=1), return_counts=True)
+    return SourceCounts(
+        names=tuple(names),
+        images={
+            split: present[chosen].sum(axis=0).tolist()
+            for split, chosen in rows.items()
+        },
+        pixels=sources.sum(axis=0).tolist(),
+        covered=covered.sum(axis=0).tolist(),
+        shares=(sources.sum(axis=0) / max(1, labelled)).tolist(),
+        images_by_number=dict(zip(numbers.tolist(), counts.tolist(), strict=True)),
+    )
 
 
 def count_classes(
-    pixels: Int64[np.ndarray, "images 256"], label_map: LabelMap
+    pixels: Int64[np.ndarray, "images 256"], num_classes: int
 ) -> ClassCounts:
-    """Counts the classes of a label map in images that it keeps.
+    """Counts the classes of images.
 
     Args:
-        pixels: Pixels of each source id in each image.
-        label_map: Where the ids go.
+        pixels: Pixels of each class in each image, `IGNORE_INDEX` of those without one.
+        num_classes: Number of classes, background included.
     """
-    pixels = pixels[kept_images(pixels, label_map)]
-    classes = mapped_pixels(pixels, label_map)
+    classes = pixels[:, :num_classes]
     totals = classes.sum(axis=0)
     labelled, ignored = int(totals.sum()), int(pixels[:, IGNORE_INDEX].sum())
     weights = median_frequency_weights(classes)

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
+from fashionjax.constants import IGNORE_INDEX
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.doctor.datasets import StoredDataset
 from fashionjax.doctor.duplicates import (
@@ -20,9 +21,10 @@ from fashionjax.doctor.problems import Problem, find_problems
 from fashionjax.doctor.raw_files import RawFiles
 from fashionjax.doctor.statistics import (
     ClassCounts,
+    SourceCounts,
     Spread,
     count_classes,
-    kept_images,
+    count_sources,
     size_spreads,
 )
 from fashionjax.doctor.survey import Survey
@@ -39,6 +41,7 @@ class MapSummary:
         name: Of the label map.
         class_names: By class id.
         sources: Class ids by source id, as in the map.
+        dropped: Source ids whose images the map leaves out.
         num_dropped: Number of images that the map leaves out.
         splits: Counts of `ALL` and of each split.
     """
@@ -46,6 +49,7 @@ class MapSummary:
     name: str
     class_names: tuple[str, ...]
     sources: dict[int, int]
+    dropped: list[int]
     num_dropped: int
     splits: dict[str, ClassCounts]
 
@@ -58,7 +62,8 @@ class DatasetSummary:
         name: What it is called.
         directory: Where it lies.
         num_images: Readable examples by split.
-        maps: Its classes as stored, then under other label maps.
+        maps: Its classes under the label map that is shown, then under others.
+        sources: Its ids as the dataset has them.
         sizes: Spreads of heights, widths, aspect ratios (height / width), megapixels.
         sizes_of: Whose sizes: of the raw files or as prepared.
         num_other_files: Image files in the raw folder that belong to no example; None
@@ -71,6 +76,7 @@ class DatasetSummary:
     directory: str
     num_images: dict[str, int]
     maps: tuple[MapSummary, ...]
+    sources: SourceCounts
     sizes: dict[str, Spread]
     sizes_of: str
     num_other_files: int | None
@@ -162,7 +168,7 @@ def summarize(
     sizes = image_sizes(survey, raw)
     if not len(sizes):
         raise ValueError(f"{dataset.name}: no raw photo can be read")
-    names = dataset.label_maps[0].class_names
+    shown = dataset.label_maps[0]
     return DatasetSummary(
         name=dataset.name,
         directory=dataset.directory,
@@ -170,31 +176,58 @@ def summarize(
             split: int((survey.split == i).sum())
             for i, split in enumerate(survey.splits)
         },
-        maps=tuple(summarize_map(survey, m) for m in dataset.label_maps),
+        maps=tuple(
+            summarize_map(survey, position, label_map)
+            for position, label_map in enumerate(dataset.label_maps)
+        ),
+        sources=count_sources(
+            survey.sources,
+            survey.covered,
+            int(
+                survey.label_sizes.prod(axis=1).sum()
+                - survey.sources[:, IGNORE_INDEX].sum()
+            ),
+            [shown.source_name(i) for i in range(max(shown.target_of) + 1)],
+            _rows(survey),
+        ),
         sizes=size_spreads(sizes),
         sizes_of="as prepared" if raw is None else "of the raw files",
         num_other_files=None if raw is None else raw.num_others,
-        problems=find_problems(survey, dataset.quarantine, names)
+        problems=find_problems(survey, dataset.quarantine, shown.class_names)
         + (raw.problems if raw else []),
         people=None if people is None else count_people(people, survey.image_ids),
     )
 
 
-def summarize_map(survey: Survey, label_map: LabelMap) -> MapSummary:
-    """Counts the classes of a label map in all splits together and in each."""
-    rows = {ALL: np.ones(len(survey), bool)} | {
-        split: survey.split == i for i, split in enumerate(survey.splits)
-    }
+def summarize_map(survey: Survey, position: int, label_map: LabelMap) -> MapSummary:
+    """Counts the classes of a label map in all splits together and in each.
+
+    Args:
+        survey: Measurements.
+        position: Of the map among those of the survey.
+        label_map: The map.
+    """
+    kept = ~survey.dropped[:, position]
     return MapSummary(
         name=label_map.name,
         class_names=label_map.class_names,
         sources=dict(label_map.target_of),
-        num_dropped=int((~kept_images(survey.pixels, label_map)).sum()),
+        dropped=sorted(label_map.dropped),
+        num_dropped=int((~kept).sum()),
         splits={
-            name: count_classes(survey.pixels[chosen], label_map)
-            for name, chosen in rows.items()
+            name: count_classes(
+                survey.pixels[chosen & kept, position], label_map.num_classes
+            )
+            for name, chosen in _rows(survey).items()
         },
     )
+
+
+def _rows(survey: Survey) -> dict[str, Bool[np.ndarray, " images"]]:
+    """Which images are in all splits together and in each."""
+    return {ALL: np.ones(len(survey), bool)} | {
+        split: survey.split == i for i, split in enumerate(survey.splits)
+    }
 
 
 def find_duplicates(

@@ -4,15 +4,17 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8, UInt64
+from jaxtyping import Bool, Int64, UInt8, UInt64
 
-from fashionjax.constants import IMAGE, LABEL
-from fashionjax.data.dataset import Source
+from fashionjax.constants import IGNORE_INDEX, IMAGE, LABEL
+from fashionjax.data.instances import STACKS, Stacks, format_stacks
+from fashionjax.data.label_maps import LabelMap
 from fashionjax.data.progress import progress
+from fashionjax.doctor.datasets import StoredDataset
 from fashionjax.doctor.duplicates import perceptual_hash, thumbnail
 
 
@@ -24,7 +26,10 @@ class Measurement:
         image_id: Its id.
         size: (height, width) of the image.
         label_size: (height, width) of the label.
-        pixels: Number of the label's pixels of each id.
+        pixels: Number of the label's pixels of each class, under each label map.
+        dropped: Whether each label map leaves the image out.
+        sources: Number of the label's pixels of each source id, also below others.
+        covered: Number of those that lie below others.
         image_digest: Hash of the image's size and pixels.
         label_digest: Hash of the label's size and pixels.
         perceptual_hash: See `duplicates.perceptual_hash`.
@@ -34,7 +39,10 @@ class Measurement:
     image_id: str
     size: tuple[int, int]
     label_size: tuple[int, int]
-    pixels: Int64[np.ndarray, " 256"]
+    pixels: Int64[np.ndarray, "label_maps 256"]
+    dropped: Bool[np.ndarray, " label_maps"]
+    sources: Int64[np.ndarray, " 256"]
+    covered: Int64[np.ndarray, " 256"]
     image_digest: bytes
     label_digest: bytes
     perceptual_hash: int
@@ -52,7 +60,11 @@ class Survey:
         index: Index of each example within its split.
         sizes: (height, width) of each image.
         label_sizes: (height, width) of each label.
-        pixels: Number of pixels of each id in each label.
+        pixels: Number of pixels of each class in each label, under each label map;
+            `IGNORE_INDEX` counts those without a label.
+        dropped: Whether each label map leaves an image out.
+        sources: Number of pixels of each source id, also where it lies below others.
+        covered: Number of those that lie below others.
         image_digests: Equal where images are equal pixel for pixel.
         label_digests: Equal where labels are.
         perceptual_hashes: Close in bits where images look the same.
@@ -66,7 +78,10 @@ class Survey:
     index: Int64[np.ndarray, " images"]
     sizes: Int64[np.ndarray, "images 2"]
     label_sizes: Int64[np.ndarray, "images 2"]
-    pixels: Int64[np.ndarray, "images 256"]
+    pixels: Int64[np.ndarray, "images label_maps 256"]
+    dropped: Bool[np.ndarray, "images label_maps"]
+    sources: Int64[np.ndarray, "images 256"]
+    covered: Int64[np.ndarray, "images 256"]
     image_digests: tuple[bytes, ...]
     label_digests: tuple[bytes, ...]
     perceptual_hashes: UInt64[np.ndarray, " images"]
@@ -77,32 +92,66 @@ class Survey:
         """Number of examples that could be read."""
         return len(self.image_ids)
 
+    @property
+    def shown(self) -> Int64[np.ndarray, "images 256"]:
+        """Number of pixels of each class under the first label map."""
+        return self.pixels[:, 0]
 
-def measure(example: Mapping[str, Any]) -> Measurement:
+
+def measure(example: Mapping[str, Any], label_maps: Sequence[LabelMap]) -> Measurement:
     """Measures an example.
 
     Args:
-        example: "image" uint8 `[H, W, 3]`, "label" uint8 `[H, W]` and "image_id".
+        example: "image" uint8 `[H, W, 3]`, "label" uint8 `[H, W]` of source ids and
+            "image_id"; of instances also "stacks", whose numbers the label holds.
+        label_maps: Under which pixels are counted.
+
+    Raises:
+        ValueError: The label has an id that a label map does not know.
     """
     image, label = example[IMAGE], example[LABEL]
+    numbers = np.bincount(label.ravel(), minlength=256)
+    stacks: Stacks = example.get(STACKS, ())
+    sources, covered = _sources(numbers, stacks)
+    known = np.delete(sources, IGNORE_INDEX)
     return Measurement(
         image_id=str(example["image_id"]),
         size=image.shape[:2],
         label_size=label.shape,
-        pixels=np.bincount(label.ravel(), minlength=256),
+        pixels=np.stack([_classes(numbers, stacks, m) for m in label_maps]),
+        dropped=np.array([known[sorted(m.dropped)].any() for m in label_maps]),
+        sources=sources,
+        covered=covered,
         image_digest=_digest(image),
-        label_digest=_digest(label),
+        label_digest=_digest(label) + format_stacks(stacks).encode(),
         perceptual_hash=perceptual_hash(image),
         thumbnail=thumbnail(image),
     )
 
 
-def survey(sources: Mapping[str, Source], title: str, threads: int = 0) -> Survey:
+def _sources(numbers: np.ndarray, stacks: Stacks) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of each source id, and how many of them lie below others."""
+    if not stacks:
+        return numbers, np.zeros(256, np.int64)
+    pixels, covered = np.zeros((2, 256), np.int64)
+    for number, stack in enumerate(stacks):
+        pixels[list(stack)] += numbers[number]
+        covered[list(stack[1:])] += numbers[number]
+    return pixels, covered
+
+
+def _classes(numbers: np.ndarray, stacks: Stacks, label_map: LabelMap) -> np.ndarray:
+    """Pixels of each class."""
+    present = np.flatnonzero(numbers).astype(np.uint8)
+    classes = label_map.apply(present, stacks)
+    return np.bincount(classes, numbers[present], 256).astype(np.int64)
+
+
+def survey(dataset: StoredDataset, threads: int = 0) -> Survey:
     """Reads and measures every example, in several threads, and tells how far it is.
 
     Args:
-        sources: A source by split; examples as large as they are, labels as stored.
-        title: What to call the dataset in the progress line.
+        dataset: Where to read them.
         threads: How many; 0 for one a core.
 
     Returns:
@@ -114,12 +163,13 @@ def survey(sources: Mapping[str, Source], title: str, threads: int = 0) -> Surve
     """
     if threads < 0:
         raise ValueError(f"threads {threads}; allowed are 0 (one a core) and more")
+    sources, title = dataset.sources, dataset.name
     places = [(s, i) for s, source in sources.items() for i in range(len(source))]
 
     def read(place: tuple[str, int]) -> Measurement | str:
         split, index = place
         try:
-            return measure(sources[split][index])
+            return measure(sources[split][index], dataset.label_maps)
         except ValueError as error:
             return str(error)
 
@@ -153,7 +203,10 @@ def _stack(
         index=np.array([index for (_, index), _ in good], np.int64),
         sizes=np.array([row.size for row in rows], np.int64),
         label_sizes=np.array([row.label_size for row in rows], np.int64),
-        pixels=np.stack([row.pixels for row in rows]).astype(np.int64),
+        pixels=np.stack([row.pixels for row in rows]),
+        dropped=np.stack([row.dropped for row in rows]),
+        sources=np.stack([row.sources for row in rows]),
+        covered=np.stack([row.covered for row in rows]),
         image_digests=tuple(row.image_digest for row in rows),
         label_digests=tuple(row.label_digest for row in rows),
         perceptual_hashes=np.array([row.perceptual_hash for row in rows], np.uint64),

@@ -30,6 +30,7 @@ def draw_confusion(
     folder: Path,
     confusion: Integer[np.ndarray, "num_classes num_classes"],
     class_names: Sequence[str],
+    order: Sequence[int] = (),
 ) -> None:
     """Writes `confusion.png`, and the same for the dark theme.
 
@@ -37,8 +38,11 @@ def draw_confusion(
         folder: Where to write.
         confusion: Pixels by true class (rows) and predicted class.
         class_names: Name per class id.
+        order: All class ids in the order to show them; empty: as they are numbered.
     """
-    percent = row_percent(confusion)
+    order = list(order) or list(range(len(class_names)))
+    class_names = [class_names[class_id] for class_id in order]
+    percent = row_percent(confusion)[np.ix_(order, order)]
     size = max(5.2, min(13.0, 2.4 + 0.5 * len(class_names)))
     if len(class_names) > MAX_NUMBERED:
         size = max(8.0, min(16.0, 2.0 + 0.19 * len(class_names)))

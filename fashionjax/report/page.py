@@ -55,6 +55,7 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
     best_metric: str | None = None,
     augmented: Sequence[AugmentedExample] | None = None,
     schedule: Schedule | None = None,
+    body_order: Sequence[int] = (),
 ) -> Path:
     """Writes `report/index.html` and its PNGs.
 
@@ -75,6 +76,8 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
             the page has no such section.
         schedule: The planned learning rate and momentum; None draws the learning rate
             that was logged.
+        body_order: All class ids from head to feet, for the confusion matrix; empty: as
+            they are numbered.
 
     Returns:
         The page, written after all of its pictures.
@@ -97,7 +100,7 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
     charts = make_charts(records, best_metric, schedule)
     for chart in charts:
         draw_chart(folder, chart)
-    draw_confusion(folder, evaluation.confusion, class_names)
+    draw_confusion(folder, evaluation.confusion, class_names, body_order)
     for position, panel in enumerate(panels):
         draw_panel(folder, position, panel, palette)
     if augmented:
@@ -108,7 +111,7 @@ def write_report(  # noqa: PLR0913 (keywords of independent meaning)
         _charts(charts),
         _augmentation(augmented or ()),
         _classes(results, palette),
-        _confusion(len(class_names)),
+        _confusion(len(class_names), bool(body_order)),
         _all_metrics(evaluation),
     ]
     unfinished = page.with_name("index.html.unfinished")
@@ -204,11 +207,13 @@ def _classes(results: Sequence[ClassResult], palette: Palette) -> str:
     return markup.section("Classes", note, table)
 
 
-def _confusion(num_classes: int) -> str:
+def _confusion(num_classes: int, by_body: bool) -> str:
     note = (
         "Each row: where the pixels of a true class went, in percent of that class."
         " A row without pixels is grey."
     )
+    if by_body:
+        note += " Classes are in the order in which they are worn, from head to feet."
     name = "matrix wide" if num_classes > 30 else "matrix"
     picture = _picture("confusion", "Confusion matrix in percent of the true class")
     content = f'<div class="scroll {name}">{picture}</div>'

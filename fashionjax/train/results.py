@@ -52,6 +52,7 @@ def write_results(run: Run, variables: Mapping[str, Any], result: Evaluation) ->
         facts=run_facts(run, variables, result),
         class_names=label_map.class_names,
         palette=label_map.palette,
+        body_order=label_map.body_order,
         evaluation=result,
         panels=make_panels(
             run.experiment,

@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from fashionjax.constants import IGNORE_INDEX
 from fashionjax.data import label_maps
+from fashionjax.data.body_order import head_to_feet
 from fashionjax.data.label_maps import (
     CCP_4,
     CCP_4_BARE,
@@ -57,6 +59,34 @@ def test_map_has_the_published_number_of_classes(label_map, num_classes, num_sou
     assert label_map.num_classes == num_classes
     assert sorted(label_map.target_of) == list(range(num_sources))
     assert set(label_map.target_of.values()) | {0} == set(range(num_classes))
+
+
+@pytest.mark.parametrize("label_map", ALL, ids=lambda m: m.name)
+def test_every_source_has_a_name_and_every_class_a_place_on_the_body(label_map):
+    assert len(label_map.source_names) == len(label_map.target_of)
+    assert sorted(label_map.body_order) == list(range(label_map.num_classes))
+    assert label_map.body_order[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("label_map", "names"),
+    [
+        (CFPD_23, "hat hair sunglass scarf blouse coat belt skirt jeans socks shoe"),
+        (IMATERIALIST_9, "top overtop dress skirt shorts pants shoe"),
+        (FASHIONISTA_25, "hair glasses necklace vest belt skirt shorts socks boots"),
+        (FASHIONPEDIA_47, "hat glasses collar jacket belt dress skirt pants sock shoe"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_classes_go_from_head_to_feet(label_map, names):
+    order = [label_map.class_names[i] for i in label_map.body_order]
+    places = [order.index(name) for name in names.split()]
+    assert places == sorted(places)
+
+
+def test_a_name_without_a_place_is_told():
+    with pytest.raises(ValueError, match=r"\['tail'\] have no place"):
+        head_to_feet(("background", "tail"))
 
 
 @pytest.mark.parametrize("label_map", ALL, ids=lambda m: m.name)
@@ -135,6 +165,20 @@ def test_apply_maps_each_pixel_and_keeps_ignore():
     np.testing.assert_array_equal(label, [[3, 5], [0, IGNORE_INDEX]])
 
 
+def test_ids_can_be_ignored():
+    partly = dataclasses.replace(TINY, target_of={0: 0, 3: IGNORE_INDEX, 5: 2})
+    np.testing.assert_array_equal(
+        partly.apply(np.array([[0, 3, 5]], np.uint8)), [[0, IGNORE_INDEX, 2]]
+    )
+    stacks = ((), (3, 5), (5, 3), (0, 3))
+    shown = [0, IGNORE_INDEX, 2, IGNORE_INDEX]
+    assert partly.classes_of(stacks).tolist() == shown
+    numbers = np.arange(4, dtype=np.uint8)[None]
+    np.testing.assert_array_equal(partly.apply(numbers, stacks), [shown])
+    painted = partly.paint(_masks([1, 1, 0], [0, 1, 1]), [3, 5])
+    np.testing.assert_array_equal(painted, [[IGNORE_INDEX, 2, 2]])
+
+
 def test_apply_names_unknown_ids_and_the_known_ones():
     with pytest.raises(ValueError, match=r"\[4, 77\]; it knows 0, 3, 5"):
         TINY.apply(np.array([[4, 77, 3]], np.uint8))
@@ -193,6 +237,9 @@ def test_paint_refuses_unequal_counts():
         ({"class_names": ("null", "a")}, "class 0 must be"),
         ({"target_of": {0: 2}}, "targets 0..1"),
         ({"target_of": {255: 1}}, "source ids are 0..254"),
+        ({"source_names": ("a",)}, "1 source names for ids up to 1"),
+        ({"body_order": (0,)}, r"body order \(0,\); allowed are the classes 0\.\.1"),
+        ({"body_order": (1, 1)}, r"body order \(1, 1\)"),
     ],
 )
 def test_a_map_whose_parts_disagree_is_refused(change, message):

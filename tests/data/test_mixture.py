@@ -7,7 +7,7 @@ from fashionjax.data.mixture import Mixture
 class _Source(list):
     def __init__(self, count, label_map=CCP_4, size=(5, 4)):
         super().__init__({"image_id": f"{i}", "label": i} for i in range(count))
-        self.label_map = label_map
+        self.class_names = label_map.class_names
         self.size = size
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from fashionjax.data.__main__ import main
 from fashionjax.data.detector import Detections
-from fashionjax.data.label_maps import CCP_59
+from fashionjax.data.label_maps import CCP_59, FASHIONPEDIA_47, IMATERIALIST_9
+from fashionjax.data.synthesize import drawn_photo
 from fashionjax.doctor.command import Request, examine
 from fashionjax.doctor.datasets import StoredDataset, open_dataset
 from tests.doctor.toy import (
-    MERGED,
     STORED,
     ListSource,
     compressed,
@@ -134,9 +134,7 @@ def test_two_datasets_of_a_name_are_refused(toy, tmp_path):
         examine([Request(toy), Request(toy)], tmp_path)
 
 
-def test_label_maps_that_change_the_stored_ids_or_know_others_are_refused():
-    with pytest.raises(ValueError, match=r"'merged' changes ids, \{2: 0, 3: 1\}"):
-        StoredDataset("toy", (MERGED,), {})
+def test_label_maps_of_other_ids_are_refused():
     with pytest.raises(ValueError, match="'ccp_59' is for other ids than 'stored'"):
         StoredDataset("toy", (STORED, CCP_59), {})
 
@@ -214,6 +212,53 @@ def test_an_unknown_dataset_lists_the_known_ones(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["doctor", "imagenet", "--out=out"])
     assert "'imagenet' (choose from" in capsys.readouterr().err
+
+
+def test_any_label_map_of_a_dataset_can_be_shown(tmp_path, capsys):
+    raw, data = f"--raw={tmp_path / 'raw'}", f"--data_dir={tmp_path / 'data'}"
+    assert main(["synthesize", "imaterialist2020", raw, "--count=12"]) == 0
+    assert main(["prepare", "imaterialist2020", raw, data]) == 0
+    words = ["doctor", "imaterialist2020", data, "--examples=1"]
+    assert main([*words, f"--out={tmp_path / 'a'}"]) == 0
+    capsys.readouterr()
+    assert main([*words, f"--out={tmp_path / 'b'}", "--label_map=imaterialist_9"]) == 0
+    printed = capsys.readouterr().out
+    photos = [drawn_photo(i) for i in range(12)]
+    labels = [IMATERIALIST_9.paint(p.masks, p.category_ids) for p in photos]
+    kept = [m for m, p in zip(labels, photos, strict=True) if 11 not in p.category_ids]
+    pixels = np.concatenate([label.ravel() for label in kept])
+    names = FASHIONPEDIA_47.source_names
+    for out in "ab":
+        (told,) = json.loads((tmp_path / out / "doctor.json").read_text())["datasets"]
+        (nine,) = [m for m in told["maps"] if m["name"] == "imaterialist_9"]
+        assert (told["maps"][0] is nine) == (out == "b")
+        assert nine["num_dropped"] == 12 - len(kept)
+        counted = nine["splits"]["all"]["pixels"]
+        assert counted == np.bincount(pixels, minlength=9).tolist()
+        sources = told["sources"]
+        assert sources["names"] == list(names)
+        # Also of categories that no pixel of the painted label shows.
+        assert sources["images"]["all"] == [
+            sum(p.masks[p.category_ids == i].any() for p in photos) for i in range(46)
+        ]
+        page = _Page((tmp_path / out / "index.html").read_text())
+        assert "Categories" in page.words
+        assert "imaterialist_9: 46 source classes to 9" in page.words
+    (line,) = [li for li in printed.splitlines() if li.startswith("bag, wallet")]
+    before = sum(p.masks[p.category_ids == 24].any(0).sum() for p in photos)
+    share = before / sum(p.image[..., 0].size for p in photos)
+    after = (pixels == 8).mean()
+    assert line.split() == [
+        *["bag,", "wallet", f"{100 * share:.3f}", f"{100 * after:.3f}", "bag"]
+    ]
+    assert "jumpsuit (leaves the image out)" in printed
+    assert f"{12 - len(kept)} images left out" in printed
+
+
+def test_an_unknown_label_map_is_refused(ccp):
+    message = "label map 'x'; allowed for ccp are ccp_59, ccp_4, ccp_4_bare"
+    with pytest.raises(ValueError, match=message):
+        open_dataset("ccp", ccp[0], label_map="x")
 
 
 @pytest.mark.parametrize("name", ["fashionpedia", "cfpd"])

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from fashionjax.data.detector import Detections
+from fashionjax.doctor.datasets import StoredDataset
 from fashionjax.doctor.people import confident, count_people, find_people
 from fashionjax.doctor.survey import survey
-from tests.doctor.toy import ListSource, example
+from tests.doctor.toy import STORED, ListSource, example
 
 
 def _found(*scores):
@@ -43,8 +44,9 @@ def test_a_detector_sees_every_readable_image_by_its_id():
             np.array([[0, 0, width, height]], np.float32), np.ones(1, np.float32)
         )
 
-    found = find_people(survey(sources, "toy"), sources, detector, "toy", threads=3)
-    assert {i: d.boxes[0].tolist() for i, d in found.items()} == {
+    found = survey(StoredDataset("toy", (STORED,), sources))
+    people = find_people(found, sources, detector, "toy", threads=3)
+    assert {i: d.boxes[0].tolist() for i, d in people.items()} == {
         "a": [0, 0, 80, 70],
         "b": [0, 0, 80, 120],
         "c": [0, 0, 66, 90],

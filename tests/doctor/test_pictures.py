@@ -84,7 +84,7 @@ def test_examples_of_a_class_are_those_with_more_of_it():
         label[:rows] = 2
         examples.append(example(f"i{i}", label=label))
     toy = dataset({"train": examples})
-    gallery = draw_gallery(toy, survey(toy.sources, "toy"), per_class=9)
+    gallery = draw_gallery(toy, survey(toy), per_class=9)
     # The median of the four that contain it lies between the second and the third.
     captions = [picture.caption for picture in gallery.classes[2]]
     assert captions == ["i3 · train", "i4 · train"]

@@ -3,7 +3,7 @@ import pytest
 
 from fashionjax.doctor.problems import find_problems
 from fashionjax.doctor.survey import survey
-from tests.doctor.toy import STORED, ListSource, example
+from tests.doctor.toy import STORED, dataset, example
 
 BLANK = np.full((120, 80, 3), (9, 200, 40), np.uint8)
 
@@ -13,8 +13,7 @@ def _label(class_id, size=(120, 80)):
 
 
 def _problems(splits, quarantine=None):
-    sources = {split: ListSource(examples) for split, examples in splits.items()}
-    found = survey(sources, "toy", threads=2)
+    found = survey(dataset(splits), threads=2)
     problems = find_problems(found, quarantine or {}, STORED.class_names)
     return {(p.kind, p.split, p.image_id, p.reason) for p in problems}
 
@@ -72,4 +71,4 @@ def test_a_dataset_of_which_nothing_can_be_read_is_an_error():
 
 def test_a_negative_number_of_threads_is_an_error():
     with pytest.raises(ValueError, match=r"threads -1; allowed are 0"):
-        survey({"train": ListSource([example("a")])}, "toy", threads=-1)
+        survey(dataset({"train": [example("a")]}), threads=-1)

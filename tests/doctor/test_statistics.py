@@ -1,13 +1,20 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from fashionjax.doctor.statistics import (
     count_classes,
-    mapped_pixels,
+    count_sources,
     median_frequency_weights,
     size_spreads,
 )
-from tests.doctor.toy import MERGED, STORED
+from fashionjax.doctor.survey import measure
+from tests.doctor.toy import MERGED, STORED, example
+
+NO_HATS = dataclasses.replace(
+    STORED, name="no_hats", target_of={0: 0, 1: 1, 2: 255, 3: 3}
+)
 
 
 @pytest.fixture
@@ -20,18 +27,17 @@ def labels():
     ]
 
 
-def _pixels(labels):
-    return np.stack([np.bincount(label.ravel(), minlength=256) for label in labels])
-
-
-@pytest.mark.parametrize("label_map", [STORED, MERGED], ids=lambda m: m.name)
+@pytest.mark.parametrize("label_map", [STORED, MERGED, NO_HATS], ids=lambda m: m.name)
 def test_counts_equal_those_of_mapped_labels(labels, label_map):
-    counts = count_classes(_pixels(labels), label_map)
+    image = np.zeros((9, 9, 3), np.uint8)
+    measured = [measure(example("a", image, m), (NO_HATS, label_map)) for m in labels]
+    pixels = np.stack([found.pixels[1] for found in measured if not found.dropped[1]])
+    counts = count_classes(pixels, label_map.num_classes)
     kept = [m for m in labels if not set(m.ravel().tolist()) & label_map.dropped]
     mapped = [label_map.apply(label) for label in kept]
     everything = np.concatenate([label.ravel() for label in mapped])
     labelled = everything[everything != 255]
-    assert counts.num_images == len(kept) == (6 if label_map is STORED else 5)
+    assert counts.num_images == len(kept) == (5 if label_map is MERGED else 6)
     for class_id in range(label_map.num_classes):
         assert counts.images[class_id] == sum((m == class_id).any() for m in mapped)
         assert counts.pixels[class_id] == (labelled == class_id).sum()
@@ -40,12 +46,29 @@ def test_counts_equal_those_of_mapped_labels(labels, label_map):
     assert counts.background_accuracy == pytest.approx((labelled == 0).mean())
 
 
-def test_mapped_pixels_add_up_the_sources_of_a_class(labels):
-    expected = [
-        [(MERGED.apply(label) == class_id).sum() for class_id in range(2)]
-        for label in labels
-    ]
-    assert mapped_pixels(_pixels(labels), MERGED).tolist() == expected
+def test_everything_in_a_stack_is_counted():
+    stacks = ((), (1,), (2, 1), (3, 2, 1))
+    label = np.array([[0, 1, 1], [2, 2, 3]], np.uint8)
+    found = measure(
+        example("a", np.zeros((2, 3, 3), np.uint8), label) | {"stacks": stacks},
+        (STORED, MERGED, NO_HATS),
+    )
+    assert found.sources[:5].tolist() == [0, 5, 3, 1, 0]
+    assert found.covered[:5].tolist() == [0, 3, 1, 0, 0]
+    assert found.pixels[:, :4].tolist() == [[1, 2, 2, 1], [1, 5, 0, 0], [1, 2, 0, 1]]
+    assert found.pixels[:, 255].tolist() == [0, 0, 2]
+    assert found.dropped.tolist() == [False, True, False]
+
+
+def test_images_are_counted_for_all_of_their_categories():
+    sources = np.zeros((3, 256), np.int64)
+    sources[0, :3], sources[1, 2], sources[0, 255] = (5, 3, 2), 10, 7
+    rows = {"all": np.ones(3, bool), "test": np.array([False, True, True])}
+    counts = count_sources(sources, sources // 5, 40, ("a", "b", "c"), rows)
+    assert counts.images == {"all": [1, 1, 2], "test": [0, 0, 1]}
+    assert (counts.pixels, counts.covered) == ([5, 3, 12], [1, 0, 2])
+    assert counts.shares == [5 / 40, 3 / 40, 12 / 40]
+    assert counts.images_by_number == {0: 1, 1: 1, 3: 1}
 
 
 def test_median_frequency_weights_of_a_known_case():
@@ -63,16 +86,14 @@ def test_median_frequency_weights_of_a_known_case():
 def test_a_split_without_labelled_pixels_has_no_accuracy():
     pixels = np.zeros((2, 256), np.int64)
     pixels[:, 255] = 9
-    counts = count_classes(pixels, STORED)
+    counts = count_classes(pixels, 4)
     assert counts.background_accuracy is None
     assert counts.weights == [None] * 4
     assert counts.ignored_share == 1
 
 
 def test_no_image_is_left_of_a_map_that_drops_all():
-    pixels = np.zeros((2, 256), np.int64)
-    pixels[:, 3] = 9
-    counts = count_classes(pixels, MERGED)
+    counts = count_classes(np.zeros((0, 256), np.int64), 2)
     assert (counts.num_images, counts.images) == (0, [0, 0])
     assert counts.background_accuracy is None
 
