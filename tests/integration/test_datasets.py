@@ -1,15 +1,23 @@
 """The datasets of the configs, from drawn raw files to batches' examples."""
 
+import json
+import pathlib
 import pickle
+import re
+import shlex
+import sys
 
 import numpy as np
 import pytest
+from absl import flags
+from ml_collections import config_flags
 
-from fashionjax import builders
+from fashionjax import builders, presets
+from fashionjax.augment import NO_AUGMENTATION
 from fashionjax.data.__main__ import main
 from fashionjax.data.synthesize import WRITERS, synthesize
 from fashionjax.train.loop import train_and_evaluate
-from tests.integration.conftest import load_config, shrink
+from tests.integration.conftest import CONFIGS, load_config
 
 CONFIG_OF = {
     "ccp": "unet_ext",
@@ -21,6 +29,7 @@ CONFIG_OF = {
     "cfpd": "fpn",
 }
 COUNT = 30
+DOCUMENT = CONFIGS.parent / "docs/datasets.md"
 
 
 def _build(config, tmp_path, raw):
@@ -49,31 +58,80 @@ def test_a_config_trains_on_its_documents_raw_files(name, tmp_path):
     assert len(np.unique(example["label"])) > 1
 
 
-SLOW = ("imaterialist2019",)
+def _documented():
+    """The documented config of each dataset, and the commands from nothing to an epoch.
+
+    What is written in capitals is to be replaced.
+    """
+    text = DOCUMENT.read_text()
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `(\w+)` \| [^|]*\|$", text, re.MULTILINE)
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    (block,) = [b for b in blocks if "synthesize" in b and "fashionjax.main" in b]
+    commands = block.replace("\\\n", " ").splitlines()
+    assert len(commands) == 4
+    return dict(rows), [shlex.split(command) for command in commands]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        # Compiling one takes up to a minute: one in every run of the slow tests.
-        pytest.param(name, marks=pytest.mark.slow if name in SLOW else pytest.mark.long)
-        for name in CONFIG_OF
-    ],
-)
-def test_drawn_raw_files_are_trained_on_for_an_epoch(name, tmp_path):
-    assert main(["synthesize", name, f"--raw={tmp_path / 'raw'}", "--count=40"]) == 0
-    config = shrink(load_config("unet_ext"))
-    config.model.encoder = "resnet18"
-    config.data = load_config(CONFIG_OF[name], name).data
-    config.data.raw_dir = str(tmp_path / "raw")
-    config.data.data_dir = str(tmp_path / "data")
-    config.data.image_size = (64, 64)
+def test_the_document_names_the_config_of_every_dataset():
+    assert _documented()[0] == CONFIG_OF
+
+
+def _run(words, monkeypatch):
+    """The config that the flags of a run stand for."""
+    values = flags.FlagValues()
+    holder = config_flags.DEFINE_config_file("config", flag_values=values)
+    # Where ml_collections looks for the keys that are changed.
+    monkeypatch.setattr(sys, "argv", ["main", *words])
+    values(sys.argv)
+    return holder.value
+
+
+def _shrink(config):
+    """The same run with a model that compiles in seconds, and steps of 8 photos."""
+    neutral = presets.base()
+    with config.unlocked():
+        config.model = presets.model("classic_unet", "none", features=(4, 8))
+        config.objective = neutral.objective
+    config.model.dtype = "float32"
+    presets.augment(config, NO_AUGMENTATION)
+    config.data.image_size = (64, 48)
     config.data.num_threads = 1
-    config.num_epochs = 1.0
+    config.freeze.num_epochs = 0.0
+    config.accumulate_steps = 1
+    config.batch_size = config.eval_batch_size = 8
+    config.num_panels = 1
+    return config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONFIG_OF)
+def test_the_documented_commands_lead_to_an_epoch(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("configs").symlink_to(CONFIGS)
+    _, commands = _documented()
+    replace = {"DATASET": name, "CONFIG": CONFIG_OF[name]}
+    *data, run = [
+        [re.sub("DATASET|CONFIG", lambda m: replace[m[0]], word) for word in command]
+        for command in commands
+    ]
+    for python, dash_m, program, *words in data:
+        assert (python, dash_m, program) == ("python", "-m", "fashionjax.data")
+        few = ["--count=40"] * (words[0] == "synthesize")
+        assert main([*words, *few]) == 0
+    examined = json.loads(pathlib.Path("doctor/doctor.json").read_text())["datasets"]
+    assert run[:3] == ["python", "-m", "fashionjax.main"]
+    config = _shrink(_run(run[3:], monkeypatch))
+    assert config.num_epochs == 1
     result = train_and_evaluate(config, tmp_path / "run")
-    test = builders.build_dataset(config.data).sources["test"]
-    assert result.num_images == len(test) > 0
-    counted = np.load(tmp_path / "run/eval-test/confusion.npy")
+    # The epoch was one of the photos that were examined.
+    (counts,) = [dataset["num_images"] for dataset in examined]
+    written = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert max(json.loads(line)["step"] for line in written) == counts["train"] // 8
+    sources = builders.build_dataset(config.data).sources
+    assert {s: len(source) for s, source in sources.items()} == counts
+    assert result.num_images == counts["test"]
+    counted = np.load("run/eval-test/confusion.npy")
+    test = sources["test"]
     labels = np.stack([test[i]["label"] for i in range(len(test))])
     true = np.bincount(labels.ravel(), minlength=counted.shape[0])
     np.testing.assert_array_equal(counted.sum(1), true)
