@@ -21,6 +21,7 @@ from ml_collections import ConfigDict, config_flags
 
 from fashionjax import distributed
 from fashionjax.compilation_cache import use_compilation_cache
+from fashionjax.config_files import run_name
 from fashionjax.huge_pages import restart_with_huge_pages
 
 if TYPE_CHECKING:  # slow to import, and not every mode needs them
@@ -97,7 +98,7 @@ _HEARTBEAT_TIMEOUT = flags.DEFINE_integer(
 def _workdir() -> Path:
     if _WORKDIR.value:
         return Path(_WORKDIR.value)
-    name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
+    name = run_name(config_flags.get_config_filename(flags.FLAGS["config"]))
     return Path("runs") / f"{name}-{_CONFIG.value.dataset}"
 
 

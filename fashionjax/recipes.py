@@ -36,6 +36,19 @@ EXTENDED_UNET_COUNTS = {"train": 30_429, "val": 3_913, "test": 9_128}
 """Photos of the splits of iMaterialist 2019, as that document refined it."""
 
 
+def clothing_co_parsing(config: ConfigDict, label_map: str, *, zoom: float) -> None:
+    """What tells the trials of Clothing Co-Parsing with U-Net apart, on any dataset.
+
+    Args:
+        config: The document's config, of any dataset.
+        label_map: The trial's classes, "ccp_59" or "ccp_4"; the mixture has its own.
+        zoom: The trial's zoom, as `Augmentation` has it.
+    """
+    if config.data.name in ("ccp", "synthetic"):
+        config.data.label_map = label_map
+    config.augment.zoom = zoom
+
+
 def fine_grained(config: ConfigDict) -> None:
     """Fine Grained Segmentation of Fashion and Apparel: U-Net, SegNet and FCN.
 

@@ -24,7 +24,7 @@ from fashionjax.bench.peer import measure_peer
 from fashionjax.bench.results import Row, read_results, report
 from fashionjax.bench.scale import device_counts, measure_scale
 from fashionjax.bench.train import measure_train
-from fashionjax.describe.__main__ import load_config
+from fashionjax.config_files import load_config
 
 Measurement = Callable[[], Iterator[Row]]
 """One that can fail without those after it."""

@@ -11,7 +11,6 @@ their diagrams are written, as `docs/models.md` and `docs/models/`.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 
 import argparse
-import importlib.util
 import re
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from fashionjax import builders
+from fashionjax.config_files import load_config
 from fashionjax.describe.catalogue import ENTRIES, Entry
 from fashionjax.describe.diagram import draw_diagram
 from fashionjax.describe.graph import Graph, trace_model
@@ -74,24 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.diagram.write_text(draw_diagram(graph))
         print(f"diagram: {options.diagram}")
     return 0
-
-
-def load_config(text: str) -> ConfigDict:
-    """Loads `configs/NAME.py[:DATASET]`, as main does.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it has no such dataset.
-    """
-    path, _, dataset = text.partition(":")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no config {path}")
-    spec = importlib.util.spec_from_file_location("config", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(dataset) if dataset else module.get_config()
 
 
 def trace_config(config: ConfigDict) -> Graph:

@@ -1,16 +1,21 @@
-import importlib.util
 import pathlib
 
 import pytest
 
+from fashionjax import config_files
+
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 
 
+FILES = sorted(
+    path.relative_to(CONFIGS).with_suffix("").as_posix()
+    for path in CONFIGS.rglob("*.py")
+)
+"""Every config, such as `fpn` and `s1/unet_focal_adam`."""
+
+
 def load_module(name):
-    spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return config_files.load_module(CONFIGS / f"{name}.py")
 
 
 def load_config(name, dataset="synthetic"):

@@ -12,7 +12,12 @@ from fashionjax.train.run import open_run
 from fashionjax.train.sharding import make_mesh, put_batch
 from fashionjax.train.state import init_state, make_init
 from fashionjax.train.step import make_train_step
-from tests.integration.conftest import CONFIGS, load_config, load_module, shrink
+from tests.integration.conftest import (
+    FILES,
+    load_config,
+    load_module,
+    shrink,
+)
 
 UNET_EXT = (
     "synthetic",
@@ -26,13 +31,14 @@ UNET_EXT = (
 DOCUMENT = ("synthetic_full", "imaterialist2019")
 
 
-FILES = sorted(path.stem for path in CONFIGS.glob("*.py"))
+ARCHITECTURES = [name for name in FILES if "/" not in name]
+"""The configs that others change, one for each model."""
 
 NARROW = {
-    "unet_vgg": {"decoder_features": (8, 8, 8, 8, 4)},
     "unet": {"decoder_features": (8, 8, 8, 8, 4)},
-    "unet_classic": {"features": (4, 4, 8, 8, 8)},
-    "fcn8s": {"features": 8},
+    "classic_unet": {"features": (4, 4, 8, 8, 8)},
+    "multitask_unet": {"decoder_features": (8, 8, 8, 4), "branch_features": 8},
+    "skip_fcn": {"features": 8},
     "fpn": {"pyramid_features": 8, "features": 8},
     "panoptic_fpn": {"pyramid_features": 32, "features": 32},
     "deeplabv3": {"features": 8},
@@ -40,7 +46,7 @@ NARROW = {
     "pspnet": {"features": 8},
     "ocrnet": {"features": 8, "key_features": 8},
 }
-"""Attributes of the models of the configs that make them small."""
+"""By name of the model, attributes that make it small."""
 
 
 def _narrow(name):
@@ -49,19 +55,26 @@ def _narrow(name):
     config.data.image_size = (64, 64)
     if "features" in config.model.encoder_options:
         config.model.encoder_options.features = 4
-    config.model.update(NARROW.get(name, {}))
+    config.model.update(NARROW.get(config.model.name, {}))
     return config
 
 
-def _take_a_step(config):
-    """Takes a step on all fake devices.
+FAST_COMPILATION = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
+"""A step alone takes less time than optimising it."""
+
+
+def _take_a_step(config, num_devices=None, options=None):
+    """Takes a step on all fake devices, or on some.
 
     Returns the loss, whether each of the parameters moved, and the compiled program.
     """
     experiment = builders.build_experiment(config)
     optimizer = builders.build_optimizer(config.optimizer)
     phases = make_phases(config, num_steps=40, steps_per_epoch=2)
-    mesh = make_mesh(jax.devices())
+    mesh = make_mesh(jax.devices()[:num_devices])
     size = experiment.image_size
     init = make_init(experiment.model, optimizer, image_size=size)
     state = init_state(init, jax.random.key(0), mesh)
@@ -83,10 +96,19 @@ def _take_a_step(config):
     }
     before = jax.device_get(state.params)
     arguments = state, put_batch(batch, mesh), jax.random.key(0)
-    compiled = step.lower(*arguments).compile()
+    compiled = step.lower(*arguments).compile(compiler_options=options)
     state, metrics, _ = compiled(*arguments)
     moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), before, state.params)
     return float(metrics["loss"]), moved, compiled.as_text()
+
+
+def _still(moved):
+    """Names of the trained parameters that a step left as they were."""
+    return [
+        jax.tree_util.keystr(path)
+        for path, moves in jax.tree_util.tree_leaves_with_path(moved)
+        if not moves and FIXED not in jax.tree_util.keystr(path)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +135,7 @@ def test_config_builds_and_takes_one_step_at_reduced_width(dataset):
             name,
             marks=pytest.mark.slow if name in ("segnet", "unet") else pytest.mark.long,
         )
-        for name in FILES
+        for name in ARCHITECTURES
         if name != "unet_ext"
     ],
 )
@@ -124,13 +146,35 @@ def test_every_config_takes_one_step_that_moves_every_parameter(name):
     assert re.search(r"\ball-reduce(-start)?\(", program)
     moves = "all-gather|all-to-all|collective-permute|scatter|select-and-scatter"
     assert not re.search(rf"\b({moves})(-start)?\(", program)
-    still = [
-        jax.tree_util.keystr(path)
-        for path, moves in jax.tree_util.tree_leaves_with_path(moved)
-        if not moves and FIXED not in jax.tree_util.keystr(path)
-    ]
     # Score layers at zero pass no gradient on in their first step.
-    assert name == "fcn8s" or still == []
+    assert name == "fcn8s" or _still(moved) == []
+
+
+def _programs():
+    """Of every config what its compiled step is made from, equal ones once.
+
+    A model stands for those that differ in their encoder alone, which have tests of
+    their own; with the others a small U-Net takes the step.
+    """
+    seen, programs = set(), {}
+    for name in sorted(FILES, key=lambda name: name not in ARCHITECTURES):
+        config = _narrow(name)
+        model = dict(config.model.to_dict(), encoder="", pretrained="")
+        if str(model) in seen:
+            config.model = _narrow("unet_classic").model
+        seen.add(str(model))
+        parts = [config[key] for key in ("model", "objective", "optimizer", "augment")]
+        key = (*map(str, parts), config.data.label_map)
+        programs.setdefault(key, (name, config))
+    return dict(programs.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "config"), _programs().items())
+def test_what_every_config_sets_takes_one_step(name, config):
+    loss, moved, _ = _take_a_step(config, num_devices=1, options=FAST_COMPILATION)
+    assert np.isfinite(loss)
+    assert name == "fcn8s" or _still(moved) == []
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -144,6 +188,35 @@ def test_every_dataset_of_a_config_builds_the_documents_model(name):
         num_classes = experiment.label_map.num_classes
         assert experiment.model.num_classes == num_classes
         assert experiment.objective.terms
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_config_tells_its_own_commands(name):
+    module = load_module(name)
+    assert f"--config=configs/{name}.py[:DATASET]" in module.__doc__
+    for dataset in module.DATASETS:
+        file, _, document = module.get_config(dataset).document_run.partition(":")
+        assert file == f"--config=configs/{name}.py"
+        assert document in module.DATASETS
+
+
+@pytest.mark.parametrize("dataset", ["synthetic", "ccp_full", "ccp4"])
+@pytest.mark.parametrize(
+    ("name", "encoder", "num_classes", "zoom"),
+    [
+        ("s0/vgg16_59", "vgg16", 59, 0.0),
+        ("s0/vgg16_4", "vgg16", 4, 0.0),
+        ("s0/vgg19_4", "vgg19", 4, 0.0),
+        ("s0/vgg19_4_zoom", "vgg19", 4, 0.3),
+    ],
+)
+def test_the_trials_are_what_they_say_on_any_dataset(
+    name, encoder, num_classes, zoom, dataset
+):
+    config = load_config(name, dataset)
+    assert config.model.encoder == encoder
+    assert config.augment.zoom == zoom
+    assert builders.build_experiment(config).label_map.num_classes == num_classes
 
 
 @pytest.mark.parametrize("variant", ["class_only", "branches", "plain"])
