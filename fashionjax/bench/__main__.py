@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_infer(commands)
     _add_peer(commands)
+    _add_profile(commands)
     _add_scale(commands)
     _add_augment(commands)
     _add_metrics(commands)
@@ -156,6 +157,16 @@ def _add_fold(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_what(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--what",
+        choices=("train", "infer"),
+        default="train",
+        help="a training step, or from images to labels; default: %(default)s",
+    )
+    _add_fold(command)
+
+
 def _add_ceilings(commands: Any) -> None:
     command = _command(
         commands,
@@ -207,13 +218,7 @@ def _add_peer(commands: Any) -> None:
         window=1,
     )
     _add_model(command, batch="4")
-    command.add_argument(
-        "--what",
-        choices=("train", "infer"),
-        default="train",
-        help="a training step, or from images to labels; default: %(default)s",
-    )
-    _add_fold(command)
+    _add_what(command)
     command.add_argument(
         "--torch_python",
         metavar="PYTHON",
@@ -232,6 +237,22 @@ def _add_peer(commands: Any) -> None:
     command.add_argument(
         "--threads", type=_count, help="threads of torch; default: one a processor"
     )
+
+
+def _add_profile(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "profile",
+        "Tells where the time of a step goes: the shares of convolutions, other"
+        " products, reductions, element-wise operations, copies and communication, of"
+        " forward, backward pass and update, and the slowest layers. XLA runs no CUDA"
+        " graphs while it is profiled, unless"
+        " XLA_FLAGS=--xla_enable_command_buffers_during_profiling=true asks for them.",
+        steps=5,
+        window=1,
+    )
+    _add_model(command, batch="4")
+    _add_what(command)
 
 
 def _add_scale(commands: Any) -> None:

@@ -21,6 +21,7 @@ from fashionjax.bench.metrics import measure_metrics
 from fashionjax.bench.models import MODELS, Setting, make_setting
 from fashionjax.bench.page import write_page
 from fashionjax.bench.peer import measure_peer
+from fashionjax.bench.profile import measure_profile
 from fashionjax.bench.results import Row, read_results, report
 from fashionjax.bench.scale import device_counts, measure_scale
 from fashionjax.bench.train import measure_train
@@ -128,6 +129,17 @@ def _peer(options: argparse.Namespace) -> Iterator[Measurement]:
         )
 
 
+def _profile(options: argparse.Namespace) -> Iterator[Measurement]:
+    for setting in _settings(options):
+        yield _once(
+            measure_profile,
+            setting,
+            what=options.what,
+            fold=options.fold,
+            num_steps=options.steps,
+        )
+
+
 def _scale(options: argparse.Namespace) -> Iterator[Measurement]:
     counts = device_counts(options.devices)
     for setting in _settings(options):
@@ -201,6 +213,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], Iterator[Measurement]]] = 
     "train": _train,
     "infer": _infer,
     "peer": _peer,
+    "profile": _profile,
     "scale": _scale,
     "augment": _augment,
     "metrics": _metrics,

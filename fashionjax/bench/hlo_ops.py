@@ -125,7 +125,17 @@ def _place(op_name: str) -> tuple[str, str]:
     names = op_name.split("/")
     for index, name in enumerate(names):
         if name.startswith("transpose(jvp("):
-            return "backward", "/".join(names[index + 1 : -1])
-        if name.startswith("jvp("):
-            return "forward", "/".join(names[index + 1 : -1])
+            return "backward", _layer(names[index + 1 : -1])
+        # Without a gradient, modules are known by their classes' names.
+        if name.startswith("jvp(") or name[:1].isupper():
+            return "forward", _layer(names[index + 1 : -1])
     return "update", ""
+
+
+def _layer(names: list[str]) -> str:
+    """Without methods, calls and the branches of platforms, which are no modules."""
+    return "/".join(
+        name
+        for name in names
+        if name != "cond" and not re.search(r"[.(]|^branch_", name)
+    )
