@@ -30,4 +30,30 @@ def indexed_operations(function: Callable[..., Any], *args: Any) -> set[str]:
         traced.lower(lowering_platforms=(platform,)).as_text() for platform in PLATFORMS
     ]
     texts.append(traced.lower().compile().as_text() or "")
-    return {match for text in texts for match in _INDEXED.findall(text)}
+    return {match for text in texts for match in find_indexed(text)}
+
+
+def find_indexed(text: str) -> set[str]:
+    """Every kind of scatter and gather in a program, lowered or compiled."""
+    return set(_INDEXED.findall(text))
+
+
+def convolution_types(text: str) -> set[str]:
+    """Types of what the convolutions of a lowered program take and return.
+
+    Args:
+        text: StableHLO; the CPU's compiler makes other types of some.
+    """
+    signatures = re.findall(r"stablehlo\.convolution\(.* : (\(.*)", text)
+    return {name for line in signatures for name in re.findall(r"x([a-z]\w+)>", line)}
+
+
+def aliased_outputs(text: str) -> dict[int, int]:
+    """The arguments of a compiled program in whose memory its results lie, by result.
+
+    Args:
+        text: The program, as `compiled.as_text()` writes it.
+    """
+    header = text.split("\n", 1)[0]
+    pairs = re.findall(r"\{(\d+)\}: \((\d+), \{\}", header)
+    return {int(result): int(argument) for result, argument in pairs}

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from fashionjax.augment import Normalization, Prepare
 from fashionjax.bench.compilation import compile_program
@@ -14,8 +15,8 @@ from fashionjax.constants import EXAMPLE_INDEX, IMAGE, LABEL
 from fashionjax.optim import optimizers, schedules
 from fashionjax.train.phases import Phase
 from fashionjax.train.sharding import make_mesh, put_batch
-from fashionjax.train.state import init_state, make_init
-from fashionjax.train.step import make_train_step
+from fashionjax.train.state import Init, init_state, make_init
+from fashionjax.train.step import TrainStep, make_train_step
 
 WARM_UP = 2
 
@@ -38,20 +39,7 @@ class Training:
         """
         self.setting = setting
         mesh = make_mesh(jax.devices()[:1] if devices is None else devices)
-        model = setting.build()
-        optimizer = optimizers.adam(b2=0.999, eps=1e-8)
-        phase = Phase(
-            "benchmark", 0, 1, schedules.constant(1e-4), schedules.constant(0.9)
-        )
-        self._step = make_train_step(
-            model,
-            setting.build_objective(model),
-            optimizer,
-            Prepare(setting.num_classes, Normalization()),
-            phase,
-            mesh=mesh,
-        )
-        init = make_init(model, optimizer, image_size=setting.image_size)
+        self._step, init = build_step(setting, mesh)
         self._state = init_state(init, jax.random.key(setting.seed), mesh)
         self._batch = put_batch(draw_batch(setting), mesh)
         self._key = jax.random.key(setting.seed + 1)
@@ -77,6 +65,30 @@ class Training:
         """Makes steps, waiting after the last; returns the seconds of one."""
         (seconds,) = time_windows(self.dispatch, num_steps=num_steps, window=num_steps)
         return seconds
+
+
+def build_step(setting: Setting, mesh: Mesh) -> tuple[TrainStep, Init]:
+    """The step that is measured: bytes in, forward, loss, gradient, Adam.
+
+    Args:
+        setting: What to train.
+        mesh: Devices that share its batch.
+
+    Returns:
+        The jitted step, and the function from a random key to its first state.
+    """
+    model = setting.build()
+    optimizer = optimizers.adam(b2=0.999, eps=1e-8)
+    phase = Phase("benchmark", 0, 1, schedules.constant(1e-4), schedules.constant(0.9))
+    step = make_train_step(
+        model,
+        setting.build_objective(model),
+        optimizer,
+        Prepare(setting.num_classes, Normalization()),
+        phase,
+        mesh=mesh,
+    )
+    return step, make_init(model, optimizer, image_size=setting.image_size)
 
 
 def draw_batch(setting: Setting) -> dict[str, np.ndarray]:

@@ -1,11 +1,11 @@
-"""What holds of all models: any size, two types, a batch that stays on its devices."""
+"""What holds of all models: any size, two types."""
 
 import jax.numpy as jnp
 import pytest
 
 from fashionjax import models
 from fashionjax.encoders import VGG, ResNet
-from tests.models.probing import shapes, sharded_gradient_ops
+from tests.models.probing import shapes
 
 SIZE = (33, 17)
 CLASSES = 3
@@ -94,13 +94,3 @@ def test_logits_are_float32_and_of_the_images_size(make, dtype):
     outputs, _ = shapes(make(dtype), SIZE)
     assert outputs.logits.shape == (1, *SIZE, CLASSES)
     assert outputs.logits.dtype == jnp.float32
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
-def test_the_gradient_of_a_sharded_batch_gathers_and_scatters_nothing(make, dtype):
-    operations = sharded_gradient_ops(make(dtype), SIZE)
-    assert "all-reduce" in operations
-    assert not operations & {"all-gather", "all-to-all", "collective-permute"}
-    assert not operations & {"gather", "scatter", "select-and-scatter"}
