@@ -2,6 +2,7 @@
 
     python -m fashionjax.bench train --model=unet-resnet34 --batch=8,16,64
     python -m fashionjax.bench peer --model=unet-resnet34 --torch_python=PYTHON
+    python -m fashionjax.bench curves --what=batch --values=1,2,4,8 --out=FILE.jsonl
     python -m fashionjax.bench page FILE.jsonl --out=bench.html
 
 Each command prints each row that it measured as one JSON line and as a table, and
@@ -13,10 +14,11 @@ them.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fashionjax.bench.words import list_of, parse_count, parse_index, parse_size
 from fashionjax.huge_pages import restart_with_huge_pages
 
 
@@ -31,40 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         are asked for, the others are measured all the same.
     """
     options = _parser().parse_args(arguments)
-    if options.command == "peer":
-        # Both sides share a GPU; jax would take three quarters of it at once.
+    if options.command in ("peer", "curves"):
+        # Other processes share the GPU; jax would take three quarters of it at once.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # jax and the models are slow to import; --help needs neither.
     from fashionjax.bench.commands import run
 
     return run(options)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Reads (height, width) from "288x192"."""
-    height, separator, width = text.partition("x")
-    if not (separator and height.isdecimal() and width.isdecimal()):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no HEIGHTxWIDTH, such as 288x192"
-        )
-    return int(height), int(width)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
-
-
-def _index(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
-    return int(text)
-
-
-def _list_of(read: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    """Reads words between commas."""
-    return lambda text: [read(word) for word in text.split(",")]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_peer(commands)
     _add_profile(commands)
     _add_scale(commands)
+    _add_curves(commands)
     _add_augment(commands)
     _add_metrics(commands)
     _add_input(commands)
@@ -102,11 +78,11 @@ def _measuring(
         "--out", type=Path, metavar="FILE.jsonl", help="append the rows to this file"
     )
     command.add_argument(
-        "--steps", type=_count, default=steps, help=f"that count; {default}"
+        "--steps", type=parse_count, default=steps, help=f"that count; {default}"
     )
     command.add_argument(
         "--window",
-        type=_count,
+        type=parse_count,
         default=window,
         help=f"steps between two readings of the clock; {default}",
     )
@@ -120,13 +96,13 @@ def _add_model(
     default = "default: %(default)s"
     command.add_argument(
         "--model",
-        type=_list_of(str),
+        type=list_of(str),
         default=model,
         help=f"names between commas, or all; an unknown one lists them; {default}",
     )
     command.add_argument(
         "--batch",
-        type=_list_of(_count),
+        type=list_of(parse_count),
         default=batch,
         help=f"images a step, or several between commas; {default}",
     )
@@ -134,7 +110,9 @@ def _add_model(
         "--size", type=parse_size, help="HEIGHTxWIDTH; default: the document's"
     )
     command.add_argument(
-        "--classes", type=_count, help="default: the document's where it fits, else 25"
+        "--classes",
+        type=parse_count,
+        help="default: the document's where it fits, else 25",
     )
     command.add_argument(
         "--dtype",
@@ -143,7 +121,7 @@ def _add_model(
         help=f"of the computation; {default}",
     )
     command.add_argument(
-        "--seed", type=_index, default=0, help=f"of weights and images; {default}"
+        "--seed", type=parse_index, default=0, help=f"of weights and images; {default}"
     )
 
 
@@ -176,7 +154,7 @@ def _add_ceilings(commands: Any) -> None:
     )
     command.add_argument("--out", type=Path, metavar="FILE.jsonl")
     command.add_argument("--dtype", choices=("float32", "bfloat16"), default="bfloat16")
-    command.add_argument("--matrix_size", type=_count, help="side of the matrices")
+    command.add_argument("--matrix_size", type=parse_count, help="side of the matrices")
 
 
 def _add_train(commands: Any) -> None:
@@ -235,7 +213,7 @@ def _add_peer(commands: Any) -> None:
         help="how torch runs; without a mode, torch.compile's default",
     )
     command.add_argument(
-        "--threads", type=_count, help="threads of torch; default: one a processor"
+        "--threads", type=parse_count, help="threads of torch; default: one a processor"
     )
 
 
@@ -266,7 +244,36 @@ def _add_scale(commands: Any) -> None:
         window=5,
     )
     _add_model(command, batch="4")
-    command.add_argument("--devices", type=_count, help="the most; default: all")
+    command.add_argument("--devices", type=parse_count, help="the most; default: all")
+
+
+def _add_curves(commands: Any) -> None:
+    command = _measuring(
+        commands,
+        "curves",
+        "Times what grows with one thing, all else the same: the training step and its"
+        " memory with the images of a batch, their area or the classes; the reading of"
+        " batches with the CPU cores; the start of a run up to its first step, phase by"
+        " phase, with the examples of the training split (drawn figures).",
+        steps=10,
+        window=2,
+    )
+    command.add_argument(
+        "--what",
+        choices=("batch", "area", "classes", "input", "startup"),
+        required=True,
+        help="what is varied: images a step, HEIGHTxWIDTH, classes, cores, examples",
+    )
+    command.add_argument(
+        "--values", help="its values between commas; default: a few of usual size"
+    )
+    _add_model(command, batch="4")
+    _add_config(command, default="configs/unet.py")
+    command.add_argument(
+        "--input",
+        choices=("stream", "resident"),
+        help="of startup; default: the config's",
+    )
 
 
 def _add_augment(commands: Any) -> None:
@@ -283,7 +290,7 @@ def _add_augment(commands: Any) -> None:
     _add_model(command, batch="16")
     command.add_argument(
         "--step_batch",
-        type=_count,
+        type=parse_count,
         default=4,
         help="images a training step; default: %(default)s",
     )
@@ -297,22 +304,28 @@ def _add_metrics(commands: Any) -> None:
         steps=50,
         window=5,
     )
-    command.add_argument("--batch", type=_list_of(_count), default="16")
+    command.add_argument("--batch", type=list_of(parse_count), default="16")
     command.add_argument("--size", type=parse_size, default="288x192")
-    command.add_argument("--classes", type=_list_of(_count), default="25")
+    command.add_argument("--classes", type=list_of(parse_count), default="25")
 
 
-def _add_config(command: argparse.ArgumentParser) -> None:
+def _add_config(
+    command: argparse.ArgumentParser, *, default: str | None = None
+) -> None:
     command.add_argument(
         "--config",
-        required=True,
+        required=default is None,
+        default=default,
         metavar="configs/NAME.py[:DATASET]",
         help="as fashionjax.main takes it",
     )
-    command.add_argument("--batch", type=_count, help="default: the config's")
     command.add_argument(
         "--raw_dir", help="where the dataset's photos are; default: the config's"
     )
+
+
+def _add_config_batch(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--batch", type=parse_count, help="default: the config's")
 
 
 def _add_input(commands: Any) -> None:
@@ -325,18 +338,19 @@ def _add_input(commands: Any) -> None:
         window=1,
     )
     _add_config(command)
+    _add_config_batch(command)
     command.add_argument(
-        "--threads", type=_list_of(_count), default=str(os.cpu_count())
+        "--threads", type=list_of(parse_count), default=str(os.cpu_count())
     )
     command.add_argument(
         "--workers",
-        type=_list_of(_index),
+        type=list_of(parse_index),
         default="0",
         help="processes that read; default: %(default)s, none",
     )
     command.add_argument(
         "--examples",
-        type=_list_of(_count),
+        type=list_of(parse_count),
         help="examples of the training split, for drawn figures alone",
     )
 
@@ -351,12 +365,13 @@ def _add_e2e(commands: Any) -> None:
         window=20,
     )
     _add_config(command)
+    _add_config_batch(command)
     command.add_argument("--dtype", choices=("float32", "bfloat16"))
     command.add_argument(
         "--input", choices=("stream", "resident"), help="default: the config's"
     )
-    command.add_argument("--threads", type=_count, help="default: the config's")
-    command.add_argument("--workers", type=_index, help="default: the config's")
+    command.add_argument("--threads", type=parse_count, help="default: the config's")
+    command.add_argument("--workers", type=parse_index, help="default: the config's")
 
 
 def _add_page(commands: Any) -> None:

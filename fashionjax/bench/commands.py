@@ -5,7 +5,9 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import argparse
+import dataclasses
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,6 +16,7 @@ from ml_collections import ConfigDict
 
 from fashionjax.bench.augment import measure_augmentation
 from fashionjax.bench.ceilings import measure_ceilings
+from fashionjax.bench.cores import measure_reading
 from fashionjax.bench.e2e import measure_e2e
 from fashionjax.bench.infer import measure_infer
 from fashionjax.bench.input import measure_input
@@ -24,7 +27,9 @@ from fashionjax.bench.peer import measure_peer
 from fashionjax.bench.profile import measure_profile
 from fashionjax.bench.results import Row, read_results, report
 from fashionjax.bench.scale import device_counts, measure_scale
-from fashionjax.bench.train import measure_train
+from fashionjax.bench.startup import measure_startup
+from fashionjax.bench.train import measure_step, measure_train
+from fashionjax.bench.words import parse_count, parse_size
 from fashionjax.config_files import load_config
 
 Measurement = Callable[[], Iterator[Row]]
@@ -170,7 +175,6 @@ def _metrics(options: argparse.Namespace) -> Iterator[Measurement]:
 def _load(options: argparse.Namespace) -> ConfigDict:
     """The config with what the command line changes."""
     config = ConfigDict(load_config(options.config).to_dict())
-    config.batch_size = options.batch or config.batch_size
     if options.raw_dir is not None:
         if "raw_dir" not in config.data:
             raise ValueError(f"--raw_dir: the dataset {config.data.name!r} has none")
@@ -178,19 +182,28 @@ def _load(options: argparse.Namespace) -> ConfigDict:
     return config
 
 
+def _of_examples(config: ConfigDict, examples: list[int] | None) -> list[ConfigDict]:
+    """The config with each number of training examples; as it is for None."""
+    if examples is None:
+        return [config]
+    if "num_examples" not in config.data:
+        raise ValueError(f"--examples: the dataset {config.data.name!r} has its own")
+    changed = [ConfigDict(config.to_dict()) for _ in examples]
+    for own, count in zip(changed, examples, strict=True):
+        own.data.num_examples.train = count
+    return changed
+
+
 def _input(options: argparse.Namespace) -> Iterator[Measurement]:
     config = _load(options)
-    if options.examples and "num_examples" not in config.data:
-        raise ValueError(f"--examples: the dataset {config.data.name!r} has its own")
-    for threads, workers, examples in itertools.product(
-        options.threads, options.workers, options.examples or [None]
+    config.batch_size = options.batch or config.batch_size
+    configs = _of_examples(config, options.examples)
+    for threads, workers, own in itertools.product(
+        options.threads, options.workers, configs
     ):
-        changed = ConfigDict(config.to_dict())
-        if examples is not None:
-            changed.data.num_examples.train = examples
         yield _once(
             measure_input,
-            changed,
+            own,
             num_threads=threads,
             num_workers=workers,
             num_batches=options.steps,
@@ -199,6 +212,7 @@ def _input(options: argparse.Namespace) -> Iterator[Measurement]:
 
 def _e2e(options: argparse.Namespace) -> Iterator[Measurement]:
     config = _load(options)
+    config.batch_size = options.batch or config.batch_size
     config.model.dtype = options.dtype or config.model.dtype
     config.data.input = options.input or config.data.input
     if options.threads is not None:
@@ -208,6 +222,62 @@ def _e2e(options: argparse.Namespace) -> Iterator[Measurement]:
     yield _once(measure_e2e, config, **_timing(options))
 
 
+def _curves(options: argparse.Namespace) -> Iterator[Measurement]:
+    what = options.what
+    read, default = _VARIED[what]
+    try:
+        values = sorted(read(word) for word in (options.values or default).split(","))
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"--values: {error}") from error
+    for measure in _CURVES[what](options, values):
+        yield lambda measure=measure: ({"what": what, **row} for row in measure())
+
+
+def _curve_of_steps(
+    options: argparse.Namespace, values: list[Any]
+) -> Iterator[Measurement]:
+    key = _SETTING[options.what]
+    for setting, value in itertools.product(_settings(options), values):
+        varied = dataclasses.replace(setting, **{key: value})
+        yield _once(measure_step, varied, **_timing(options))
+
+
+def _curve_of_input(
+    options: argparse.Namespace, values: list[int]
+) -> Iterator[Measurement]:
+    config = _load(options)
+    for cores in values:
+        yield _once(measure_reading, config, cores, num_batches=options.steps)
+
+
+def _curve_of_startup(
+    options: argparse.Namespace, values: list[int]
+) -> Iterator[Measurement]:
+    config = _load(options)
+    config.data.input = options.input or config.data.input
+    for own in _of_examples(config, values):
+        yield lambda own=own: measure_startup(own)
+
+
+_SETTING = {"batch": "batch_size", "area": "image_size", "classes": "num_classes"}
+"""What a curve of the step varies."""
+
+_CURVES: Mapping[str, Callable[[argparse.Namespace, Any], Iterator[Measurement]]] = {
+    **dict.fromkeys(_SETTING, _curve_of_steps),
+    "input": _curve_of_input,
+    "startup": _curve_of_startup,
+}
+
+_VARIED: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "batch": (parse_count, "1,2,4,8"),
+    "area": (parse_size, "144x96,288x192,432x288"),
+    "classes": (parse_count, "23,47,59"),
+    "input": (parse_count, f"1,{os.cpu_count()}"),
+    "startup": (parse_count, "1000,10000,45000"),
+}
+"""How `--values` are read, and those that are measured where none are given."""
+
+
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], Iterator[Measurement]]] = {
     "ceilings": _ceilings,
     "train": _train,
@@ -215,6 +285,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], Iterator[Measurement]]] = 
     "peer": _peer,
     "profile": _profile,
     "scale": _scale,
+    "curves": _curves,
     "augment": _augment,
     "metrics": _metrics,
     "input": _input,

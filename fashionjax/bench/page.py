@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fashionjax.bench.charts import Bars, Chart, Curves, Roofline, draw
 from fashionjax.bench.results import Row
+from fashionjax.bench.startup import PHASES
 from fashionjax.report.markup import document, picture, section
 from fashionjax.report.theme import DARK, LIGHT
 
@@ -16,7 +17,17 @@ _VARIED = {
     "batch": "images a step",
     "pixels": "pixels an image",
     "classes": "classes",
+    "cores": "CPU cores",
 }
+"""What curves are drawn over, by the key of a row."""
+
+_OF_STEPS = {
+    "step_ms": "ms a step",
+    "images_per_second": "images a second",
+    "planned_mib": "MiB planned",
+    "peak_mib": "MiB at the peak",
+}
+"""What curves of the training step show, by the key of a row."""
 
 
 def write_page(rows: Sequence[Row], file: Path) -> None:
@@ -74,7 +85,7 @@ def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
             line=1.0,
         )
         yield _roofline(measured, f"{title} under the roofline")
-    yield from _curves(of_command["train"])
+    yield from _curves(of_command["curves"])
     if of_command["peer"]:
         yield _bars(
             of_command["peer"],
@@ -143,14 +154,54 @@ def _roofline(rows: Sequence[Row], title: str) -> Drawn:
 
 
 def _curves(rows: Sequence[Row]) -> Iterable[Drawn]:
-    """Time and memory over each of `_VARIED`, where two values were measured."""
-    rows = [row | {"pixels": _pixels(row["size"])} for row in rows]
-    for varied, axis in _VARIED.items():
-        for value, unit in (("step_ms", "ms a step"), ("planned_mib", "MiB planned")):
-            series = _series(rows, varied, value)
-            if series:
-                title = f"Cost: {unit} over {axis}"
-                yield title, "All else the same", Curves(axis, unit, series)
+    """What each kind of curve shows."""
+    of_kind: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        of_kind[row["what"]].append(row)
+    steps = {"batch": "batch", "area": "pixels", "classes": "classes"}
+    for what, varied in steps.items():
+        measured = [row | {"pixels": _pixels(row["size"])} for row in of_kind[what]]
+        for value, unit in _OF_STEPS.items():
+            if what == "batch" or value != "images_per_second":
+                log = what != "classes" and value != "images_per_second"
+                yield from _curve(measured, varied, value, unit, log=log)
+    yield from _curve(
+        of_kind["input"], "cores", "images_per_second", "images a second read"
+    )
+    if of_kind["startup"]:
+        yield _phases(of_kind["startup"])
+
+
+def _curve(
+    rows: Sequence[Row], varied: str, value: str, unit: str, *, log: bool = False
+) -> Iterable[Drawn]:
+    """A value over what was varied, where two were measured."""
+    series = _series(rows, varied, value)
+    if series:
+        axis = _VARIED[varied]
+        # What is divided among cores, or repeated for each image.
+        proportional = log or varied == "cores"
+        notes = ["; ".join(series) if len(series) == 1 else "All else the same"]
+        if proportional:
+            notes.append("dashed: in proportion to the first point")
+        chart = Curves(axis, unit, series, log=log, proportional=proportional)
+        yield f"Cost: {unit} over {axis}", "; ".join(notes), chart
+
+
+def _phases(rows: Sequence[Row]) -> Drawn:
+    """The start of a run, phase after phase; of several rows of one bar the last."""
+    kind = ("dataset", "size", "input", "cache")
+    bars = {
+        f"{', '.join(row[key] for key in kind)}: {row['examples']:,}": row
+        for row in sorted(rows, key=lambda row: [row[x] for x in (*kind, "examples")])
+    }
+    series = {name: [row[key] for row in bars.values()] for key, name in PHASES.items()}
+    note = (
+        "From the start of the process to the end of the first step; cold: no program"
+        " was compiled before, warm: with what the cold start left"
+    )
+    chart = Bars("seconds", list(bars), series, stacked=True)
+    return "Startup over examples", note, chart
 
 
 def _pixels(size: str) -> int:
@@ -161,15 +212,22 @@ def _pixels(size: str) -> int:
 def _series(
     rows: Sequence[Row], varied: str, value: str
 ) -> dict[str, list[tuple[float, float]]]:
-    fixed = [name for name in _VARIED if name != varied]
+    """The points of each curve, named by all that its rows have in common."""
+    fixed = ("model", "dataset", "batch", "size", "classes")
+    own = {"batch": {"batch"}, "pixels": {"size"}, "classes": {"classes"}}
     found: dict[str, dict[float, float]] = defaultdict(dict)
     for row in rows:
         if value in row:
-            others = ", ".join(f"{row[name]} {name}" for name in fixed)
-            found[f"{row['model']}, {others}"][row[varied]] = row[value]
+            names = [x for x in fixed if x in row and x not in own.get(varied, ())]
+            curve = ", ".join(_named(name, row[name]) for name in names)
+            found[curve][row[varied]] = row[value]
     return {
         name: list(points.items()) for name, points in found.items() if len(points) > 1
     }
+
+
+def _named(name: str, value: object) -> str:
+    return str(value) if name in ("model", "dataset", "size") else f"{name} {value}"
 
 
 def _figure(title: str, note: str, chart: Chart, where: str) -> str:

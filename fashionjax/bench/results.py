@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fashionjax.bench.environment import environment
+from fashionjax.bench.startup import PHASES
 
 Row = dict[str, Any]
 
@@ -41,6 +42,25 @@ _SHOWN: Mapping[str, Sequence[str]] = {
         "planned_mib",
         "compile_s",
     ),
+    "curves": (
+        "what",
+        "model",
+        "dataset",
+        "batch",
+        "size",
+        "classes",
+        "dtype",
+        "cores",
+        "examples",
+        "input",
+        "cache",
+        "step_ms",
+        "images_per_second",
+        "planned_mib",
+        "peak_mib",
+        *PHASES,
+        "total_s",
+    ),
 }
 """What the table has of rows that are too long for one; all of the other commands'."""
 
@@ -56,7 +76,8 @@ def report(command: str, measured: Mapping[str, Any], out: Path | None = None) -
     row = {"bench": command, **measured, **environment()}
     line = json.dumps(row)
     print(line, flush=True)
-    print(table({name: measured[name] for name in _SHOWN.get(command, measured)}))
+    shown = [name for name in _SHOWN.get(command, measured) if name in measured]
+    print(table({name: measured[name] for name in shown}))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("a", encoding="utf-8") as file:

@@ -13,6 +13,30 @@ from fashionjax.bench.training import Training
 
 
 def measure_train(setting: Setting, *, num_steps: int, window: int) -> dict[str, Any]:
+    """Times the training step of a model, and how long compiling it takes.
+
+    Args:
+        setting: What to train.
+        num_steps: Steps that count.
+        window: Steps between two readings of the clock.
+
+    Returns:
+        What `measure_step` measured, and seconds of compiling with an empty cache
+        ("cold") and with what that left ("warm").
+    """
+    with empty_cache():
+        training = Training(setting)
+        warm = training.compile_again()
+    compilation = training.compilation
+    return {
+        **_row(training, num_steps, window),
+        "trace_s": compilation.trace_seconds,
+        "compile_cold_s": compilation.compile_seconds,
+        "compile_warm_s": warm,
+    }
+
+
+def measure_step(setting: Setting, *, num_steps: int, window: int) -> dict[str, Any]:
     """Times the training step of a model on a batch that does not change.
 
     Args:
@@ -21,28 +45,25 @@ def measure_train(setting: Setting, *, num_steps: int, window: int) -> dict[str,
         window: Steps between two readings of the clock.
 
     Returns:
-        What was measured, by name. Seconds of compiling are those with an empty cache
-        ("cold"), and with what that left ("warm"). The peak of memory is the process's
-        so far: of the largest model, where one process measures several.
+        What was measured, by name. The peak of memory is the process's so far: of the
+        largest model, where one process measures several.
     """
-    with empty_cache():
-        training = Training(setting)
-        warm = training.compile_again()
+    return _row(Training(setting), num_steps, window)
+
+
+def _row(training: Training, num_steps: int, window: int) -> dict[str, Any]:
+    setting = training.setting
     seconds = time_windows(training.dispatch, num_steps=num_steps, window=window)
     step_seconds = median(seconds)
     cost = read_cost(setting.build(), setting.image_size)
-    compilation = training.compilation
     return {
         **setting.record(),
         "params": training.num_params,
         **in_milliseconds("step", seconds),
         "images_per_second": setting.batch_size / step_seconds,
         **shares(cost, setting, step_seconds, train=True),
-        **planned_memory(compilation.program),
+        **planned_memory(training.compilation.program),
         **device_memory(),
-        "trace_s": compilation.trace_seconds,
-        "compile_cold_s": compilation.compile_seconds,
-        "compile_warm_s": warm,
         "steps": num_steps,
         "window": window,
     }

@@ -1,14 +1,17 @@
 import argparse
 import ast
 import json
+import os
 import pathlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fashionjax.bench import __main__ as command
 from fashionjax.bench import ceilings, peer
 from fashionjax.bench.commands import COMMANDS
+from fashionjax.bench.cores import only_cores
 from fashionjax.bench.cost import Machine, read_cost
 from fashionjax.bench.models import MODELS, Setting
 from fashionjax.bench.peer import Worker, summarize
@@ -189,6 +192,48 @@ def test_virtual_devices_tell_counts_and_no_times(capsys):
     # Gradients of all parameters, and a few sums beside them.
     assert two["all_reduce_mib"] > two["params_mib"] > 0
     assert "step_ms" not in two
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize(
+    ("what", "values", "column", "found"),
+    [
+        ("batch", "4,2", "batch", [2, 4]),
+        ("area", "32x16,16x16", "size", ["16x16", "32x16"]),
+        ("classes", "5,3", "classes", [3, 5]),
+    ],
+)
+def test_a_curve_is_a_row_for_each_value(capsys, what, values, column, found):
+    status, printed = _run(
+        capsys, "curves", f"--what={what}", f"--values={values}", "--batch=2"
+    )
+    rows = _rows(printed)
+    assert status == 0
+    assert [row[column] for row in rows] == found
+    assert {row["what"] for row in rows} == {what}
+    assert all(row["step_ms"] > 0 and row["planned_mib"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--what=area", "--values=9"), "error: --values: '9' is no HEIGHTxWIDTH"),
+        (("--what=input", "--values=0"), "error: --values: '0' is no number from 1 on"),
+        (("--what=input", "--values=9999"), "error: --values=9999; this process may"),
+    ],
+)
+def test_wrong_values_of_a_curve_are_told(capsys, words, message):
+    status, printed = _run(capsys, "curves", *words)
+    assert status == 1
+    assert message in printed.err
+
+
+def test_threads_are_kept_to_some_cores():
+    before = os.sched_getaffinity(0)
+    with only_cores(1), ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(os.sched_getaffinity, 0).result()
+        assert len(seen) == 1
+    assert os.sched_getaffinity(0) == before
 
 
 def test_no_more_devices_than_there_are(capsys):

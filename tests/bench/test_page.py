@@ -7,6 +7,7 @@ from fashionjax.bench import __main__ as command
 from fashionjax.bench.charts import Bars, Curves, Roofline, draw
 from fashionjax.bench.page import charts_of, write_page
 from fashionjax.bench.results import read_results, table
+from fashionjax.bench.startup import PHASES
 from fashionjax.report.theme import DARK, LIGHT
 
 TRAIN = {
@@ -35,6 +36,18 @@ PEER = {
     "torch_mode": "eager",
     "ratio": 0.8,
 }
+CURVE = {**TRAIN, "bench": "curves", "what": "batch"}
+START = {
+    "bench": "curves",
+    "what": "startup",
+    "device": "a GPU",
+    "dataset": "synthetic",
+    "examples": 45_000,
+    "size": "96x64",
+    "input": "stream",
+    "cache": "cold",
+    **dict.fromkeys(PHASES, 0.5),
+}
 ROWS = [
     TRAIN,
     {**TRAIN, "batch": 64, "step_ms": 15.0},
@@ -58,13 +71,11 @@ def test_the_page_has_a_chart_for_each_question(tmp_path):
         "Inference",
         "Inference: share of the tuned estimate",
         "Inference under the roofline",
-        "Cost: ms a step over images a step",
-        "Cost: MiB planned over images a step",
         "Beside torch",
     ]
     text = file.read_text()
     # Pictures for light and dark pages lie in it, and it asks for nothing else.
-    assert text.count("data:image/svg+xml;base64,") == 2 * 9
+    assert text.count("data:image/svg+xml;base64,") == 2 * 7
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "--note=&#x27;&lt;b&gt;&#x27;" in text
     assert "All 5 rows" in text
@@ -75,8 +86,56 @@ def test_devices_and_types_are_not_mixed(tmp_path):
     other = {**TRAIN, "device": "another", "step_ms": 1.0}
     write_page([TRAIN, other, {**TRAIN, "dtype": "float32"}], file)
     assert _titles(file).count("Training") == 3
-    # Three rows that differ in more than the batch make no curve.
-    assert not any(title.startswith("Cost") for title in _titles(file))
+
+
+def _curves(rows):
+    return {title: chart for title, _, chart in charts_of(rows)}
+
+
+def test_curves_are_over_what_was_varied():
+    rows = [
+        CURVE,
+        {**CURVE, "batch": 64, "step_ms": 15.0, "peak_mib": 10.0},
+        {**CURVE, "what": "area", "size": "10x20"},
+        {**CURVE, "what": "area", "size": "20x20", "step_ms": 9.0},
+        {**CURVE, "what": "classes", "classes": 47},
+        {**CURVE, "what": "classes", "classes": 23, "planned_mib": 7.0},
+    ]
+    charts = _curves(rows)
+    assert list(charts) == [
+        "Cost: ms a step over images a step",
+        "Cost: images a second over images a step",
+        "Cost: MiB planned over images a step",
+        "Cost: ms a step over pixels an image",
+        "Cost: MiB planned over pixels an image",
+        "Cost: ms a step over classes",
+        "Cost: MiB planned over classes",
+    ]
+    batch = charts["Cost: ms a step over images a step"]
+    assert batch.series == {"unet-resnet34, 288x192, classes 25": [(16, 4), (64, 15)]}
+    assert batch.log
+    assert batch.proportional
+    (points,) = charts["Cost: ms a step over pixels an image"].series.values()
+    assert points == [(200, 4), (400, 9)]
+    classes = charts["Cost: MiB planned over classes"]
+    assert classes.series == {"unet-resnet34, batch 16, 288x192": [(47, 2000), (23, 7)]}
+    assert not classes.proportional
+
+
+def test_one_point_is_no_curve():
+    assert not _curves([CURVE])
+
+
+def test_a_start_is_a_bar_of_its_phases():
+    warm = {**START, "cache": "warm", "compile_s": 0.1}
+    (bars,) = _curves([START, warm]).values()
+    assert bars.stacked
+    assert bars.groups == [
+        "synthetic, 96x64, stream, cold: 45,000",
+        "synthetic, 96x64, stream, warm: 45,000",
+    ]
+    assert list(bars.series) == list(PHASES.values())
+    assert bars.series["tracing and compiling"] == [0.5, 0.1]
 
 
 def test_the_last_of_equal_rows_counts():
@@ -93,7 +152,9 @@ def test_the_last_of_equal_rows_counts():
     [
         Bars("ms", ["a", "b"], {"x": [1.0, 2.0], "y": [float("nan"), 1.0]}, line=1.0),
         Roofline(790.0, 4300.0, {"a": [(100.0, 300.0)], "b": [(500.0, 400.0)]}),
+        Bars("s", ["a", "b"], {str(i): [i, 1.0] for i in range(9)}, stacked=True),
         Curves("batch", "ms", {"a": [(2, 3.0), (1, 2.0)]}),
+        Curves("batch", "ms", {"a": [(2, 3.0), (1, 2.0)]}, log=True, proportional=True),
     ],
 )
 def test_charts_are_svg_in_the_themes_colours(chart, theme):

@@ -7,6 +7,7 @@ import pytest
 from fashionjax.bench import __main__ as command
 from fashionjax.bench import commands
 from fashionjax.bench.e2e import measure_e2e
+from fashionjax.bench.startup import PHASES
 
 
 def _run(capsys, *arguments):
@@ -51,6 +52,32 @@ def test_drawn_figures_have_no_folder_of_photos(capsys):
     status, _, errors = _run(capsys, "input", "--config=x", "--raw_dir=photos")
     assert status == 1
     assert "--raw_dir: the dataset 'synthetic' has none" in errors
+
+
+@pytest.mark.usefixtures("drawn")
+def test_reading_is_a_curve_over_cores(capsys):
+    status, rows, _ = _run(
+        capsys, "curves", "--what=input", "--values=1", "--config=x", "--steps=3"
+    )
+    assert status == 0
+    assert [(row["cores"], row["threads"]) for row in rows] == [(1, 1)]
+    assert rows[0]["images_per_second"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("drawn")
+def test_a_start_is_measured_phase_by_phase(capsys):
+    words = ("--what=startup", "--values=30", "--config=x", "--input=resident")
+    status, rows, _ = _run(capsys, "curves", *words)
+    assert status == 0
+    assert [(row["cache"], row["examples"]) for row in rows] == [
+        ("cold", 30),
+        ("warm", 30),
+    ]
+    for row in rows:
+        assert row["input"] == "resident"
+        assert all(row[phase] >= 0 for phase in PHASES)
+        assert row["total_s"] == pytest.approx(sum(row[phase] for phase in PHASES))
 
 
 @pytest.mark.slow
