@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,6 +21,8 @@ DATA_AXIS = "data"
 
 SPATIAL_AXIS = "spatial"
 """Mesh axis over which the rows of pixels of an example are spread."""
+
+_OVERLAP = "xla_gpu_enable_latency_hiding_scheduler"
 
 
 def make_mesh(devices: Sequence[Any] | None = None, *, spatial_shards: int = 1) -> Mesh:
@@ -112,6 +115,21 @@ def on_mesh(function: Callable[P, R], mesh: Mesh) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return traced
+
+
+def compiler_options(mesh: Mesh) -> dict[str, bool] | None:
+    """How to compile a step whose devices exchange gradients.
+
+    On several GPUs the sum of a layer's gradients travels while those of the layers
+    below are computed. `XLA_FLAGS` that name the option win.
+
+    Returns:
+        Options for `jax.jit`; None for the compiler's own.
+    """
+    is_gpu = mesh.devices.flat[0].platform == "gpu"
+    if not is_gpu or mesh.size == 1 or _OVERLAP in os.environ.get("XLA_FLAGS", ""):
+        return None
+    return {_OVERLAP: True}
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, name: str, *, parts: int = 1) -> None:

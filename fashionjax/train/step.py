@@ -21,6 +21,7 @@ from fashionjax.train.phases import Phase
 from fashionjax.train.resident import pick_examples
 from fashionjax.train.sharding import (
     by_example,
+    compiler_options,
     on_mesh,
     replicated,
     spread_pixels,
@@ -128,6 +129,7 @@ def make_train_step(
         in_shardings=(everywhere, by_example(mesh), everywhere),
         out_shardings=everywhere,
         donate_argnums=0,
+        compiler_options=compiler_options(mesh),
     )
 
 

@@ -1,4 +1,5 @@
 import re
+import types
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,12 @@ from fashionjax.objectives import TERMS
 from fashionjax.optim import optimizers, schedules
 from fashionjax.train.eval_step import make_eval_step
 from fashionjax.train.phases import Phase
-from fashionjax.train.sharding import check_batch_size, make_mesh, put_batch
+from fashionjax.train.sharding import (
+    check_batch_size,
+    compiler_options,
+    make_mesh,
+    put_batch,
+)
 from fashionjax.train.state import abstract_state, init_state, make_init
 from fashionjax.train.step import make_train_step
 from tests.structure import aliased_outputs
@@ -221,3 +227,30 @@ def test_a_batch_that_devices_cannot_share_is_refused():
         ValueError, match=r"config\.batch_size=12 is not a positive multiple of 8"
     ):
         check_batch_size(12, _mesh(8), "config.batch_size")
+
+
+@pytest.mark.parametrize(
+    ("platform", "count", "flags", "expected"),
+    [
+        ("gpu", 2, "", {"xla_gpu_enable_latency_hiding_scheduler": True}),
+        ("gpu", 1, "", None),
+        ("cpu", 8, "", None),
+        ("gpu", 2, "--xla_gpu_enable_latency_hiding_scheduler=false", None),
+    ],
+)
+def test_several_gpus_compute_while_gradients_travel(
+    monkeypatch, platform, count, flags, expected
+):
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    devices = np.array([types.SimpleNamespace(platform=platform)] * count, object)
+    mesh = types.SimpleNamespace(devices=devices.reshape(-1, 1), size=count)
+    assert compiler_options(mesh) == expected
+
+
+def test_the_compiler_knows_the_options_of_several_gpus():
+    # The name is not checked by anything else where there is no GPU.
+    options = {"xla_gpu_enable_latency_hiding_scheduler": True}
+    double = jax.jit(lambda x: 2 * x, compiler_options=options)
+    assert double(jnp.ones(())) == 2
+    with pytest.raises(RuntimeError, match="No such compile option"):
+        jax.jit(lambda x: x + 1, compiler_options={"xla_gpu_no_such": True})(1.0)
