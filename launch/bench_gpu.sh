@@ -5,21 +5,26 @@
 #
 # Every row is appended to $BENCH_OUT/results.jsonl (runs/bench) as soon as it is
 # measured, and the page is drawn anew after each stage. What was measured is skipped,
-# so that the same command goes on where a stage ran out of time (exit status 75).
+# so that the same command goes on where a stage ran out of time (exit status 75); the
+# last stage trains the Extended U-Net on Clothing Co-Parsing, and goes on likewise.
 #
 #   PYTHON        interpreter of fashionjax             (.venv/bin/python)
 #   TORCH_PYTHON  interpreter with torch, for peer      (PYTHON)
 #   RAW_DIR       folder of Clothing Co-Parsing, where it was not prepared before
-#   STAGE_SECONDS seconds a stage may take              (520)
+#   PRETRAINED    weights that the training begins with (none; torchvision/resnet34 are
+#                 the document's, see docs/pretrained.md)
+#   STAGE_SECONDS seconds a stage may take              (480)
 #   REDUCED=1     few small models and steps on CPU, to try the script
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 torch_python=${TORCH_PYTHON:-$python}
 out=${BENCH_OUT:-runs/bench}
-limit=${STAGE_SECONDS:-520}
+limit=${STAGE_SECONDS:-480}
 # What a row needs at least: a stage with less left ends.
 least_seconds=60
+# What a run may take to save itself.
+grace_seconds=50
 results=$out/results.jsonl
 
 stages=(ceilings train infer peer-eager peer-compiled peer-infer float32 metrics input
@@ -36,12 +41,13 @@ if [ -n "${REDUCED:-}" ]; then
   dtype=float32
   size=(--size=64x64 --steps=2 --window=1)
   train_batches=1,2 infer_batches=1,2 peer_batch=2 least_seconds=1
-  areas=(32x32 64x64) curve_batches=1,2
-  threads=1,2 examples=100,200 input_steps=(--steps=4)
+  areas=(32x32 64x64) curve_batches=(1 2) class_counts=(23 59)
+  cores=(1 2) examples=(100 200) start=configs/unet.py
+  threads=1,2 input_steps=(--steps=4)
   photos=synthetic e2e=(--steps=4 --window=2)
   ext_unet=(--config=configs/unet_ext.py:synthetic --config.data.num_examples.train=16
     --config.data.num_examples.val=8 --config.data.num_examples.test=8
-    --config.num_panels=1)
+    --config.num_panels=1 --config.batch_size=8 --config.eval_batch_size=8)
 else
   models=(unet-vgg16 unet-vgg19 unet-resnet34 segnet-vgg16 extunet fcn-resnet50
     fpn-resnext50 fpn-resnext101_32x8d deeplabv3-resnet50 deeplabv3plus-resnet50
@@ -50,10 +56,17 @@ else
   dtype=bfloat16
   size=()
   train_batches=8,16,64 infer_batches=1,16,64 peer_batch=16
-  areas=(144x96 288x192 576x384 1152x768) curve_batches=1,2,4,8,16,32,64,128
-  threads=1,2,4,8,16 examples=1000,10000,45000 input_steps=()
+  areas=(144x96 288x192 576x384 1152x768) curve_batches=(1 2 4 8 16 32 64 128)
+  class_counts=(23 47 59) examples=(1000 10000 45000)
+  cores=()
+  for count in 1 2 4 8 16 32; do
+    if [ "$count" -le "$(nproc)" ]; then cores+=("$count"); fi
+  done
+  start=configs/unet.py:synthetic_full
+  threads=1,2,4,8,16 input_steps=()
   photos=ccp_full e2e=()
   ext_unet=(--config=configs/unet_ext.py:ccp_full
+    --config.model.pretrained="${PRETRAINED:-none}"
     ${RAW_DIR:+--config.data.raw_dir="$RAW_DIR"})
 fi
 
@@ -74,14 +87,18 @@ row() {
   local left=$((limit - SECONDS))
   [ "$left" -ge "$least_seconds" ] || out_of_time
   echo "+ $*"
-  timeout --signal=TERM --kill-after=15 "$left" "$@" || status=$?
+  # The status of a command that ran out of time is its own, which may be 75.
+  timeout --signal=TERM --preserve-status --kill-after="$grace_seconds" "$left" "$@" \
+    || status=$?
   case $status in
     0) mkdir -p "$(dirname "$mark")" && touch "$mark" ;;
     # A training run that saved itself.
     75) out_of_time ;;
     *)
       # A row that began late may have the whole of the next stage's time.
-      if [ "$status" = 124 ] && [ "$start" -ge "$least_seconds" ]; then out_of_time; fi
+      if [ "$SECONDS" -ge "$limit" ] && [ "$start" -ge "$least_seconds" ]; then
+        out_of_time
+      fi
       echo "$stage: failed with status $status: $*" >&2
       mkdir -p "$(dirname "$failure")" && touch "$failure"
       failed=1
@@ -144,8 +161,12 @@ run_stage() {
         ${RAW_DIR:+--raw_dir="$RAW_DIR"} ${input_steps[@]+"${input_steps[@]}"}
       ;;
     startup)
-      bench startup input --config=configs/unet.py:synthetic_full \
-        --examples=$examples ${input_steps[@]+"${input_steps[@]}"}
+      for count in "${examples[@]}"; do
+        for input in stream resident; do
+          bench "startup/$count-$input" curves --what=startup --values="$count" \
+            --config=$start --input=$input
+        done
+      done
       ;;
     e2e)
       for config in unet unet_ext segnet; do
@@ -157,19 +178,32 @@ run_stage() {
       done
       ;;
     curves)
-      bench curves/batch train --model=$model --batch=$curve_batches --dtype=$dtype \
-        ${size[@]+"${size[@]}"}
-      for area in "${areas[@]}"; do
-        bench "curves/area-$area" train --model=$model --batch=$peer_batch \
-          --dtype=$dtype --size="$area" ${steps[@]+"${steps[@]}"}
+      for value in "${curve_batches[@]}"; do
+        bench "curves/batch-$value" curves --what=batch --values="$value" \
+          --model=$model --dtype=$dtype ${size[@]+"${size[@]}"}
       done
-      for classes in 23 47 59; do
-        bench curves/classes-$classes train --model=$model --batch=$peer_batch \
-          --dtype=$dtype --classes=$classes ${size[@]+"${size[@]}"}
+      for value in "${areas[@]}"; do
+        bench "curves/area-$value" curves --what=area --values="$value" \
+          --model=$model --batch=$peer_batch --dtype=$dtype ${steps[@]+"${steps[@]}"}
+      done
+      for value in "${class_counts[@]}"; do
+        bench "curves/classes-$value" curves --what=classes --values="$value" \
+          --model=$model --batch=$peer_batch --dtype=$dtype ${size[@]+"${size[@]}"}
+      done
+      for value in "${cores[@]}"; do
+        bench "curves/cores-$value" curves --what=input --values="$value" \
+          --config=configs/unet.py:$photos ${RAW_DIR:+--raw_dir="$RAW_DIR"} \
+          ${input_steps[@]+"${input_steps[@]}"}
       done
       ;;
-    scale) bench scale scale --model=$model --batch=$peer_batch --dtype=$dtype \
-      ${size[@]+"${size[@]}"} ;;
+    scale)
+      bench scale/overlapped scale --model=$model --batch=$peer_batch --dtype=$dtype \
+        ${size[@]+"${size[@]}"}
+      # The same without what several GPUs are compiled with.
+      XLA_FLAGS="${XLA_FLAGS:-} --xla_gpu_enable_latency_hiding_scheduler=false" \
+        bench scale/plain scale --model=$model --batch=$peer_batch --dtype=$dtype \
+        ${size[@]+"${size[@]}"}
+      ;;
     extunet) row extunet "$python" -m fashionjax.main "${ext_unet[@]}" \
       --workdir="$out/extunet" ;;
     *) fail "unknown stage $stage; allowed are ${stages[*]}" ;;

@@ -41,6 +41,7 @@ def test_every_command_is_one_that_the_benchmark_takes(reduced):
             assert words[:3] == ["python", "-m", "fashionjax.main"]
     assert {words[3] for words in commands} >= {
         "ceilings", "train", "infer", "peer", "input", "e2e", "metrics", "scale",
+        "curves",
     }  # fmt: skip
 
 
@@ -101,7 +102,7 @@ def test_a_row_that_takes_a_whole_stage_is_not_tried_forever(stand_in):
     variables, log = stand_in("[[ $* != *bfloat16* ]] || sleep 30")
     done = _run("ceilings", "metrics", STAGE_SECONDS="1", **variables)
     assert done.returncode == 1
-    assert "failed with status 124" in done.stderr
+    assert "failed with status 143" in done.stderr
     assert sum("bfloat16" in line for line in log()) == 1
     assert any("metrics" in line for line in log())
 
@@ -113,3 +114,12 @@ def test_a_stage_goes_on_where_its_time_ended(stand_in):
     assert "the same command goes on" in done.stdout
     assert _run("ceilings", STAGE_SECONDS="30", **variables).returncode == 0
     assert "float32" in log()[-1]
+
+
+def test_training_that_saved_itself_goes_on(stand_in):
+    variables, log = stand_in("trap 'exit 75' TERM\nsleep 30 &\nwait")
+    done = _run("extunet", STAGE_SECONDS="1", **variables)
+    assert done.returncode == 75
+    assert "extunet: out of time; the same command goes on" in done.stdout
+    assert not done.stderr
+    assert len(log()) == 1
