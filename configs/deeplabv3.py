@@ -42,7 +42,7 @@ def _document() -> ConfigDict:
         dropout_rate=0.5,
     )
     # Where `model.aux_head` is on; torchvision's weight of it.
-    config.objective.aux = ConfigDict({"weight": 0.5})
+    config.objective.aux = presets.loss("aux", 0.5)
     config.model.pretrained = "torchvision/resnet34"
     recipes.extended_unet(config)
     return config

@@ -35,7 +35,7 @@ def _document() -> ConfigDict:
     )
     recipes.fine_grained(config)
     # torchvision's weight of its auxiliary head.
-    config.objective.aux = ConfigDict({"weight": 0.5})
+    config.objective.aux = presets.loss("aux", 0.5)
     return config
 
 

@@ -38,7 +38,7 @@ def _document() -> ConfigDict:
         key_features=256,
     )
     config.model.pretrained = "timm/hrnet_w18"
-    config.objective.aux = ConfigDict({"weight": 0.4})
+    config.objective.aux = presets.loss("aux", 0.4)
 
     # mmseg's schedule of 20,000 steps.
     config.optimizer.name = "sgd"

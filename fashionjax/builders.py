@@ -23,6 +23,7 @@ from ml_collections import ConfigDict
 from fashionjax import encoders, models
 from fashionjax.augment import Augmentation, Normalization, Prepare
 from fashionjax.data import label_maps
+from fashionjax.data.class_balance import ClassPixels
 from fashionjax.data.dataset import SPLITS, Dataset
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.lookup import lookup
@@ -57,12 +58,23 @@ class Experiment:
         prepare = dataclasses.replace(self.prepare, normalization=normalization)
         return dataclasses.replace(self, prepare=prepare)
 
+    def weighed(
+        self, config: ConfigDict, class_pixels: ClassPixels | None
+    ) -> "Experiment":
+        """The same with class weights of the training split, where the config asks."""
+        num_classes = self.label_map.num_classes
+        objective = build_objective(
+            config.objective, self.model, num_classes, class_pixels
+        )
+        return dataclasses.replace(self, objective=objective)
+
 
 def build_experiment(config: ConfigDict) -> Experiment:
     """Builds model, objective and preparation of a whole config.
 
     Reads no weights; where `config.data.mean` or `std` is None, to be what the weights
-    say, it is ImageNet's here.
+    say, it is ImageNet's here. Reads no data; where the loss weighs classes by their
+    frequency, they all weigh the same here.
     """
     label_map = build_label_map(config.data.label_map)
     image_size = _size(config.data)

@@ -5,65 +5,191 @@ A name in `config.objective` is a key of one of the literal tables below.
 
 # No checker knows the keys of a ConfigDict.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
 import flax.linen as nn
+import numpy as np
+from jaxtyping import Float
 from ml_collections import ConfigDict
 
 from fashionjax import losses, models
 from fashionjax.constants import BACKGROUND
+from fashionjax.data.class_balance import (
+    ClassPixels,
+    enet_weights,
+    median_frequency_weights,
+)
 from fashionjax.lookup import lookup
 from fashionjax.losses import Objective, Term
+from fashionjax.types import LabelMap, Logits, Scalar
+
+Options: TypeAlias = Mapping[str, Any]
+"""All of a term's keys in the config."""
+
+ClassWeights: TypeAlias = list[float] | None
+"""A weight for each class; None where all are 1, or the term has no such weights."""
+
+PixelLoss: TypeAlias = Callable[[Logits, LabelMap], Scalar]
+
+CLASS_WEIGHTS: Mapping[
+    str, Callable[[ClassPixels], Float[np.ndarray, " num_classes"]]
+] = {"median_frequency": median_frequency_weights, "enet": enet_weights}
+"""Class weights that are computed from the training split."""
+
+_WEIGHTS: Options = {
+    "background_weight": 1.0,
+    "foreground_weight": 1.0,
+    # "none", a key of CLASS_WEIGHTS, or a number for each class with commas between;
+    # times the two above.
+    "class_weights": "none",
+}
+
+_PIXELS: Options = {
+    "loss": "cross_entropy",
+    **_WEIGHTS,
+    # Of "cross_entropy" alone: a .npy file, such as the confusion.npy of an evaluation.
+    "label_smoothing": 0.0,
+    "annotator_confusion": "",
+    # Of "focal" alone.
+    "gamma": 2.0,
+    # Of "ohem" alone.
+    "threshold": 0.7,
+    "min_kept": 100_000,
+}
+
+_REGIONS: Options = {**_WEIGHTS, "per_image": False, "classes": "present"}
+
+OPTIONS: Mapping[str, Options] = {
+    "segmentation": _PIXELS,
+    "aux": _PIXELS,
+    "dice": {**_REGIONS, "smooth": 0.0},
+    "tversky": {**_REGIONS, "smooth": 0.0, "alpha": 0.3, "beta": 0.7, "gamma": 1.0},
+    "lovasz": _REGIONS,
+    "tags": {},
+    "boxes": {"beta": 1.0},
+}
+"""The keys of each term, beside its `weight`, and what they are where not given."""
 
 
-def _segmentation_term(config: ConfigDict, num_classes: int) -> Term:
-    class_weights = [config.foreground_weight] * num_classes
-    class_weights[BACKGROUND] = config.background_weight
+# --- losses of pixels -----------------------------------------------------------
+
+
+def _cross_entropy(options: Options, class_weights: ClassWeights) -> PixelLoss:
+    confusion = None
+    if options["annotator_confusion"]:
+        confusion = _read_confusion(options["annotator_confusion"])
+    return partial(
+        losses.softmax_cross_entropy,
+        class_weights=class_weights,
+        label_smoothing=options["label_smoothing"],
+        annotator_confusion=confusion,
+    )
+
+
+def _focal(options: Options, class_weights: ClassWeights) -> PixelLoss:
+    return partial(losses.focal, class_weights=class_weights, gamma=options["gamma"])
+
+
+def _ohem(options: Options, class_weights: ClassWeights) -> PixelLoss:
+    return partial(
+        losses.ohem_cross_entropy,
+        class_weights=class_weights,
+        threshold=options["threshold"],
+        min_kept=options["min_kept"],
+    )
+
+
+PIXEL_LOSSES: Mapping[str, Callable[[Options, ClassWeights], PixelLoss]] = {
+    "cross_entropy": _cross_entropy,
+    "focal": _focal,
+    "ohem": _ohem,
+}
+"""By the values of `config.objective.segmentation.loss`."""
+
+
+def _read_confusion(file: str) -> list[list[float]]:
+    """Counts or probabilities as rows of probabilities; rows of zeros: no confusion."""
+    counts = np.load(file, allow_pickle=False).astype(np.float64)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or (counts < 0).any():
+        raise ValueError(
+            f"annotator_confusion {file!r} holds {counts.dtype}{list(counts.shape)};"
+            " allowed is a square matrix of counts or probabilities"
+        )
+    sums = counts.sum(axis=1, keepdims=True)
+    return np.where(
+        sums > 0, counts / np.where(sums > 0, sums, 1), np.eye(len(counts))
+    ).tolist()
+
+
+# --- terms ----------------------------------------------------------------------
+
+
+def _segmentation_term(options: Options, class_weights: ClassWeights) -> Term:
+    loss = lookup("loss", PIXEL_LOSSES, options["loss"])(options, class_weights)
     return Term(
         "segmentation",
-        config.weight,
-        lambda outputs, targets: losses.softmax_cross_entropy(
-            outputs.logits, targets.label, class_weights=class_weights
+        options["weight"],
+        lambda outputs, targets: loss(outputs.logits, targets.label),
+    )
+
+
+def _aux_term(options: Options, class_weights: ClassWeights) -> Term:
+    loss = lookup("loss", PIXEL_LOSSES, options["loss"])(options, class_weights)
+    return Term(
+        "aux",
+        options["weight"],
+        lambda outputs, targets: loss(outputs.aux_logits, targets.label),
+    )
+
+
+def _region_term(
+    name: str,
+    function: Callable[..., Scalar],
+    options: Options,
+    class_weights: ClassWeights,
+) -> Term:
+    """A term of regions' overlap, whose options are the function's keywords."""
+    own = {k: v for k, v in options.items() if k != "weight" and k not in _WEIGHTS}
+    return Term(
+        name,
+        options["weight"],
+        lambda outputs, targets: function(
+            outputs.logits, targets.label, class_weights=class_weights, **own
         ),
     )
 
 
-def _tag_term(config: ConfigDict, num_classes: int) -> Term:
-    del num_classes
+def _tag_term(options: Options, class_weights: ClassWeights) -> Term:
+    del class_weights
     return Term(
         "tags",
-        config.weight,
+        options["weight"],
         lambda outputs, targets: losses.binary_cross_entropy(
             outputs.tag_logits, targets.tags
         ),
     )
 
 
-def _box_term(config: ConfigDict, num_classes: int) -> Term:
-    del num_classes
+def _box_term(options: Options, class_weights: ClassWeights) -> Term:
+    del class_weights
     return Term(
         "boxes",
-        config.weight,
+        options["weight"],
         lambda outputs, targets: losses.smooth_l1(
-            outputs.box_logits, targets.boxes, targets.tags, beta=config.beta
+            outputs.box_logits, targets.boxes, targets.tags, beta=options["beta"]
         ),
     )
 
 
-def _aux_term(config: ConfigDict, num_classes: int) -> Term:
-    del num_classes
-    return Term(
-        "aux",
-        config.weight,
-        lambda outputs, targets: losses.softmax_cross_entropy(
-            outputs.aux_logits, targets.label
-        ),
-    )
-
-
-TERMS: Mapping[str, Callable[[ConfigDict, int], Term]] = {
+TERMS: Mapping[str, Callable[[Options, ClassWeights], Term]] = {
     "segmentation": _segmentation_term,
+    "dice": partial(_region_term, "dice", losses.dice),
+    "tversky": partial(_region_term, "tversky", losses.tversky),
+    "lovasz": partial(_region_term, "lovasz", losses.lovasz_softmax),
     "aux": _aux_term,
     "tags": _tag_term,
     "boxes": _box_term,
@@ -78,28 +204,98 @@ BRANCHES: Mapping[str, str] = {
 
 
 def build_objective(
-    config: ConfigDict, model: nn.Module, num_classes: int
+    config: ConfigDict,
+    model: nn.Module,
+    num_classes: int,
+    class_pixels: ClassPixels | None = None,
 ) -> Objective:
     """Builds the sum of the loss terms of `config.objective`.
 
     Args:
         config: One entry for each term: its weight and its options.
-        model: The model; terms of a branch that is switched off are left out.
+        model: The model; terms of a branch that is switched off are left out, and so
+            are terms of weight 0.
         num_classes: Number of classes, background included.
+        class_pixels: Pixels of each class in each image of the training split, for
+            class weights that are computed from it; where they are None these are 1.
 
     Returns:
         The objective.
 
     Raises:
-        ValueError: If a term is unknown, or the model can have no such branch.
+        ValueError: If a term, an option or a value is unknown, or the model can have no
+            such branch.
+        OSError: If a file that an option names cannot be read.
     """
-    return Objective(
-        tuple(
-            lookup("loss term", TERMS, name)(config[name], num_classes)
-            for name in config
-            if _has_branch(model, name)
-        )
+    terms = []
+    for name in config:
+        build = lookup("loss term", TERMS, name)
+        options = _all_options(name, config[name])
+        if _has_branch(model, name) and options["weight"] > 0:
+            terms.append(
+                build(options, _class_weights(name, options, num_classes, class_pixels))
+            )
+    return Objective(tuple(terms))
+
+
+def needs_class_pixels(config: ConfigDict) -> bool:
+    """Whether a term of `config.objective` weighs classes by the training split."""
+    return any(
+        term.get("weight", 1.0) > 0 and term.get("class_weights") in CLASS_WEIGHTS
+        for term in config.values()
     )
+
+
+def _all_options(name: str, config: ConfigDict) -> Options:
+    """A term's options, those included that its config does not have."""
+    allowed = {"weight": 1.0, **OPTIONS[name]}
+    for key in config:
+        if key not in allowed:
+            raise ValueError(
+                f"config.objective.{name} has no key {key!r}; allowed are"
+                f" {', '.join(allowed)}"
+            )
+    options = {**allowed, **config.to_dict()}
+    if not options["weight"] >= 0:
+        raise ValueError(
+            f"config.objective.{name}.weight={options['weight']}; allowed is 0, to"
+            " leave the term out, or more"
+        )
+    return options
+
+
+def _class_weights(
+    name: str, options: Options, num_classes: int, class_pixels: ClassPixels | None
+) -> ClassWeights:
+    """The weights of the classes in a term."""
+    if "class_weights" not in options:
+        return None
+    weights = [options["foreground_weight"]] * num_classes
+    weights[BACKGROUND] = options["background_weight"]
+    chosen = options["class_weights"]
+    if chosen == "none" or (chosen in CLASS_WEIGHTS and class_pixels is None):
+        factors = [1.0] * num_classes
+    elif chosen in CLASS_WEIGHTS:
+        # A class that no training pixel has needs no weight.
+        factors = np.nan_to_num(CLASS_WEIGHTS[chosen](class_pixels)).tolist()
+    else:
+        factors = _numbers(chosen)
+    if len(factors) != num_classes or not all(0 <= f < np.inf for f in factors):
+        raise ValueError(
+            f"config.objective.{name}.class_weights={chosen!r}; allowed are none,"
+            f" {', '.join(CLASS_WEIGHTS)}, or {num_classes} numbers, 0 or more, with"
+            " commas between"
+        )
+    weights = [w * f for w, f in zip(weights, factors, strict=True)]
+    return None if set(weights) == {1.0} else weights
+
+
+def _numbers(text: str) -> list[float]:
+    """Numbers with commas between; none where it is not that."""
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        return []
 
 
 def _has_branch(model: nn.Module, term: str) -> bool:

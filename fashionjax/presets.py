@@ -14,6 +14,7 @@ from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
+from fashionjax import objectives
 from fashionjax.augment import MIRROR, Augmentation
 from fashionjax.metrics import Measures
 
@@ -41,12 +42,20 @@ def base() -> ConfigDict:
     config.data.std = config_dict.placeholder(tuple)
     # "stream" reads every batch anew; "resident" keeps the split on the devices.
     config.data.input = "stream"
+    # Photos of classes that fewer than this share of the photos have come more often
+    # (repeat-factor sampling; LVIS takes 0.001); 0 for each once an epoch.
+    config.data.repeat_threshold = 0.0
     config.data.num_threads = 16
     config.data.num_workers = 0
 
-    config.objective = ConfigDict()
-    config.objective.segmentation = ConfigDict(
-        {"weight": 1.0, "background_weight": 1.0, "foreground_weight": 1.0}
+    # The sum of these; a term of weight 0 is left out.
+    config.objective = ConfigDict(
+        {
+            "segmentation": loss("segmentation", 1.0),
+            "dice": loss("dice", 0.0),
+            "tversky": loss("tversky", 0.0),
+            "lovasz": loss("lovasz", 0.0),
+        }
     )
 
     config.optimizer = ConfigDict()
@@ -124,6 +133,16 @@ def model(
         "dtype": "bfloat16",
     }
     return ConfigDict(common | options)
+
+
+def loss(name: str, weight: float) -> ConfigDict:
+    """A part of `objective`, with all the term's keys at their neutral values.
+
+    Args:
+        name: Name of the term in `fashionjax.objectives`.
+        weight: Its factor in the sum; 0 leaves it out.
+    """
+    return ConfigDict({"weight": weight, **objectives.OPTIONS[name]})
 
 
 def augment(config: ConfigDict, augmentation: Augmentation) -> None:

@@ -12,6 +12,7 @@ from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
 from fashionjax.data.refined import describe_refinement
 from fashionjax.data.synthesize import WRITERS, synthesize
+from fashionjax.data.weights_command import add_weights, run_weights
 from fashionjax.doctor.command import add_doctor, run_doctor
 
 
@@ -63,6 +64,7 @@ _COMMANDS = {
     "synthesize": _synthesize,
     "refine": run_refine,
     "doctor": run_doctor,
+    "weights": run_weights,
 }
 
 
@@ -122,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_refine(commands)
     add_doctor(commands)
+    add_weights(commands)
     return parser
 
 

@@ -13,6 +13,9 @@ class Mixture:
 
     It can be pickled, as they can.
 
+    Attributes:
+        sources: The sources.
+
     Args:
         sources: One split of each dataset by its name; their label maps have the same
             classes.
@@ -32,8 +35,8 @@ class Mixture:
                     f" {first.size}"
                 )
         self._names = list(sources)
-        self._sources = list(sources.values())
-        self._ends = list(itertools.accumulate(map(len, self._sources)))
+        self.sources = list(sources.values())
+        self._ends = list(itertools.accumulate(map(len, self.sources)))
 
     def __len__(self) -> int:
         """Number of examples of all."""
@@ -48,6 +51,6 @@ class Mixture:
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
         part = bisect.bisect_right(self._ends, index)
-        source = self._sources[part]
+        source = self.sources[part]
         example = source[index - self._ends[part] + len(source)]
         return example | {"image_id": f"{self._names[part]}/{example['image_id']}"}

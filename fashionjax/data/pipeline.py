@@ -24,6 +24,7 @@ from fashionjax.constants import (
 )
 from fashionjax.data.dataset import Source
 from fashionjax.data.reading_speed import ReadingSpeed
+from fashionjax.data.repeated_examples import RepeatedExamples
 
 Batch = dict[str, np.ndarray]
 
@@ -45,6 +46,7 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
     prefetch: int | None = None,
     num_classes: int | None = None,
     speed: ReadingSpeed | None = None,
+    repeat_factors: np.ndarray | None = None,
 ) -> Generator[Batch]:
     """Endless shuffled batches; the first is that of `start_step`.
 
@@ -52,7 +54,8 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
     of its own that contains every example once. Step s takes the examples from
     s * batch_size on. A batch may thus hold the end of one epoch and the start of the
     next, and no example is left out. If there are fewer examples than rows in a batch,
-    a batch spans several epochs and holds examples more than once.
+    a batch spans several epochs and holds examples more than once. With repeat factors
+    an epoch is longer, see `RepeatedExamples`.
 
     The batch of a step is the same for any number of processes, threads and workers;
     process p has its rows [p * rows, (p + 1) * rows), rows = batch_size /
@@ -74,6 +77,8 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
         prefetch: Batches to hold ready (for each worker); None for one a thread.
         num_classes: If given, labels are checked to lie below it.
         speed: Measures the reading, if it is done in this process: without workers.
+        repeat_factors: How often an epoch has each example, on average: 1 or more of
+            each; None for once.
 
     Returns:
         Iterator over dicts of `image` uint8 `[rows, height, width, 3]`, `label` uint8
@@ -85,7 +90,13 @@ def train_batches(  # noqa: PLR0913 (keywords of independent meaning)
             `ExampleError`) for an example that cannot be read or does not fit.
     """
     order = _Order(
-        len(source), batch_size, seed, start_step, process_index, process_count
+        len(source),
+        batch_size,
+        seed,
+        start_step,
+        process_index,
+        process_count,
+        _repeated(repeat_factors, len(source), seed),
     )
     if num_workers < 0:
         raise ValueError(f"num_workers {num_workers}; allowed is 0 or more")
@@ -115,6 +126,7 @@ def train_indices(
     start_step: int = 0,
     process_index: int = 0,
     process_count: int = 1,
+    repeat_factors: np.ndarray | None = None,
 ) -> Generator[Batch]:
     """The batches of `train_batches` by the numbers of their examples alone.
 
@@ -125,6 +137,7 @@ def train_indices(
         start_step: As `train_batches`.
         process_index: As `train_batches`.
         process_count: As `train_batches`.
+        repeat_factors: As `train_batches`.
 
     Returns:
         Iterator over dicts of `example_index` int32 `[rows]`.
@@ -133,7 +146,13 @@ def train_indices(
         ValueError: At once for arguments that do not fit.
     """
     order = _Order(
-        num_examples, batch_size, seed, start_step, process_index, process_count
+        num_examples,
+        batch_size,
+        seed,
+        start_step,
+        process_index,
+        process_count,
+        _repeated(repeat_factors, num_examples, seed),
     )
 
     def iterator() -> Iterator[Batch]:
@@ -242,6 +261,12 @@ class ExampleError(ValueError):
     """An example cannot be read, or is not what a batch can hold."""
 
 
+def _repeated(
+    factors: np.ndarray | None, num_examples: int, seed: int
+) -> RepeatedExamples | None:
+    return None if factors is None else RepeatedExamples(factors, num_examples, seed)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Order:
     """Which examples each training batch holds: all that seed and step determine."""
@@ -252,6 +277,7 @@ class _Order:
     start_step: int
     process_index: int
     process_count: int
+    repeated: RepeatedExamples | None
 
     def __post_init__(self) -> None:
         _check_processes(
@@ -269,8 +295,11 @@ class _Order:
 
         # Batches of indices first: loading comes after every choice of rows, so that
         # a process reads its own rows only.
-        indices = grain.MapDataset.range(self.num_examples).seed(self.seed)
+        length = self.num_examples if self.repeated is None else self.repeated.length
+        indices = grain.MapDataset.range(length).seed(self.seed)
         indices = indices.shuffle().repeat()
+        if self.repeated is not None:
+            indices = indices.map_with_index(self.repeated)
         rows = self.batch_size // self.process_count
         batches = indices.batch(rows, drop_remainder=True)
         return batches[self.process_index :: self.process_count][self.start_step :]

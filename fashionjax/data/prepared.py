@@ -52,7 +52,7 @@ class PreparedSource:
         self.size = None if size is None else (int(size[0]), int(size[1]))
         self.split = split
         self.label_map = label_map
-        self._directory = directory
+        self.directory = directory
         self._cache: dict[int, dict[str, Any]] | None = {} if cache else None
         self._records = _open(directory, split)
         _check_dropped(directory, split, label_map)
@@ -97,7 +97,7 @@ class PreparedSource:
     def _read(self, index: int) -> dict[str, Any]:
         record = self._records[index]
         image_id = record["image_id"].decode()
-        name = f"image {image_id!r} of {self._directory}"
+        name = f"image {image_id!r} of {self.directory}"
         image = decode_image(record[IMAGE], name=name, size=self.size)
         label = decode_label(record[LABEL], name=f"the label of {name}")
         try:
@@ -129,7 +129,7 @@ class PreparedSource:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Reopens the files in the new process."""
         self.__dict__.update(state)
-        self._records = _open(self._directory, self.split)
+        self._records = _open(self.directory, self.split)
 
 
 def _check_dropped(

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64, Real
+from jaxtyping import Bool, Int64, Real
 
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
+from fashionjax.data.class_balance import median_frequency_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,29 +128,6 @@ def count_classes(
         ignored_share=ignored / max(1, labelled + ignored),
         background_accuracy=int(totals[BACKGROUND]) / labelled if labelled else None,
     )
-
-
-def median_frequency_weights(
-    pixels: Int64[np.ndarray, "images num_classes"],
-) -> Float[np.ndarray, " num_classes"]:
-    """Weights that balance the classes of a loss.
-
-    Args:
-        pixels: Pixels of each class in each image.
-
-    Returns:
-        The median of all classes' frequencies over each one's, where a class's
-        frequency is its share of the labelled pixels of the images that contain it; NaN
-        for classes that do not occur. After Eigen and Fergus: Predicting Depth, Surface
-        Normals and Semantic Labels, ICCV 2015.
-    """
-    present = pixels > 0
-    room = (pixels.sum(axis=1, keepdims=True) * present).sum(axis=0)
-    frequencies = np.full(pixels.shape[1], np.nan)
-    np.divide(pixels.sum(axis=0), room, out=frequencies, where=room > 0)
-    if np.isnan(frequencies).all():
-        return frequencies
-    return np.nanmedian(frequencies) / frequencies
 
 
 def spread(values: Real[np.ndarray, " images"]) -> Spread:

@@ -100,6 +100,7 @@ class Input:
         seed: Determines the order.
         num_threads: Threads that read.
         num_workers: Processes that read; 0 for this one.
+        repeat_factors: How often an epoch has each example; None for once.
     """
 
     dataset: Dataset
@@ -108,6 +109,7 @@ class Input:
     seed: int
     num_threads: int
     num_workers: int = 0
+    repeat_factors: np.ndarray | None = None
 
     @property
     def abstract_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
@@ -140,6 +142,7 @@ class Input:
             "start_step": start_step,
             "process_index": jax.process_index(),
             "process_count": jax.process_count(),
+            "repeat_factors": self.repeat_factors,
         }
 
 

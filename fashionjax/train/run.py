@@ -18,9 +18,12 @@ from ml_collections import ConfigDict
 
 from fashionjax import builders
 from fashionjax.builders import Experiment
+from fashionjax.data.class_balance import ClassPixels, repeat_factors
+from fashionjax.data.class_pixels import class_pixels
 from fashionjax.data.dataset import Dataset
 from fashionjax.distributed import first_process_first
 from fashionjax.metrics import ClassCounts, box_metrics, tag_metrics
+from fashionjax.objectives import needs_class_pixels
 from fashionjax.train.checkpoints import Checkpoints
 from fashionjax.train.eval_step import EvalStep, make_eval_step
 from fashionjax.train.input import Input, find_input
@@ -166,15 +169,16 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
     _check_best_metric(config.best_metric, experiment)
     model, image_size = experiment.model, experiment.image_size
     origin = find_origin(config, workdir, model, image_size)
-    # The first process prepares what the others then find prepared.
+    # The first process prepares and counts what the others then find.
     with first_process_first():
         dataset = builders.build_dataset(config.data)
+        pixels = _class_pixels(config, dataset)
     steps_per_epoch = max(1, len(dataset.sources["train"]) // config.batch_size)
     num_steps = max(1, round(float(config.num_epochs) * steps_per_epoch))
     return Run(
         config=config,
         workdir=workdir,
-        experiment=experiment.normalized(origin.normalization),
+        experiment=experiment.normalized(origin.normalization).weighed(config, pixels),
         dataset=dataset,
         input=make_input(
             dataset=dataset,
@@ -183,6 +187,7 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
             seed=config.seed,
             num_threads=config.data.num_threads,
             num_workers=config.data.num_workers,
+            repeat_factors=_repeat_factors(config, pixels),
         ),
         mesh=mesh,
         phases=make_phases(config, num_steps, steps_per_epoch),
@@ -191,6 +196,26 @@ def open_run(config: ConfigDict, workdir: Path) -> Run:
         num_steps=num_steps,
         steps_per_epoch=steps_per_epoch,
     )
+
+
+def _class_pixels(config: ConfigDict, dataset: Dataset) -> ClassPixels | None:
+    """Counts the training split's classes, if the config asks for what follows."""
+    threshold = config.data.repeat_threshold
+    if threshold == 0 and not needs_class_pixels(config.objective):
+        return None
+    return class_pixels(
+        dataset.sources["train"],
+        dataset.label_map.num_classes,
+        num_threads=config.data.num_threads,
+    )
+
+
+def _repeat_factors(config: ConfigDict, pixels: ClassPixels | None) -> Any:
+    """How often an epoch has each example; None for once."""
+    threshold = config.data.repeat_threshold
+    if threshold == 0 or pixels is None:
+        return None
+    return repeat_factors(pixels, threshold)
 
 
 def _check_best_metric(name: str, experiment: Experiment) -> None:
@@ -230,6 +255,11 @@ def _check_counts(config: ConfigDict) -> None:
         value = operator.attrgetter(key)(config)
         if value < lowest:
             raise ValueError(f"config.{key}={value}; allowed is {lowest} or more")
+    if not 0 <= config.data.repeat_threshold <= 1:
+        raise ValueError(
+            f"config.data.repeat_threshold={config.data.repeat_threshold}; allowed is 0"
+            " (each example once an epoch) to 1"
+        )
     if not 0 <= config.ema_decay < 1:
         raise ValueError(
             f"config.ema_decay={config.ema_decay}; allowed is 0 (no averages) up to,"

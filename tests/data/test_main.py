@@ -28,6 +28,38 @@ def test_instances_say_how_much_is_covered(tmp_path, capsys):
     assert "% of the labelled pixels lie below other things: " in covered
 
 
+def test_weights_are_a_table(write_ccp, tmp_path, capsys):
+    raw, _ = write_ccp(IDS)
+    words = ["ccp", f"--data_dir={tmp_path / 'data'}"]
+    assert main(["prepare", *words, f"--raw={raw}"]) == 0
+    capsys.readouterr()
+    words += ["--label_map=ccp_4", "--size=12x9", "--threshold=0.9"]
+    assert main(["weights", *words]) == 0
+    head, *rows, end = capsys.readouterr().out.splitlines()
+    columns = ["images", "pixels", "median_frequency", "enet", "repeat"]
+    assert head.split() == columns
+    assert [row.split()[0] for row in rows] == ["background", "clothes", "hair", "skin"]
+    # Labels are drawn evenly from 59 ids, of which one each is not clothes.
+    assert rows[1].split()[1:3] == ["100.000", "%"]
+    assert rows[1].split()[-1] == "1"
+    assert "with --config.data.repeat_threshold=0.9 an epoch is" in end
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("--label_map=ccp", "unknown label map 'ccp'; allowed are"),
+        ("--threshold=2", "repeat threshold 2.0; allowed is 0"),
+    ],
+)
+def test_weights_of_nothing_are_refused(write_ccp, tmp_path, capsys, word, message):
+    raw, _ = write_ccp(IDS)
+    words = ["ccp", f"--data_dir={tmp_path / 'data'}"]
+    assert main(["prepare", *words, f"--raw={raw}"]) == 0
+    assert main(["weights", *words, "--label_map=ccp_4", "--size=6x4", word]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_errors_are_told_in_a_line(tmp_path, capsys):
     words = ["prepare", "ccp", f"--raw={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
     assert main(words) == 1

@@ -20,6 +20,7 @@ from fashionjax.data.pipeline import (
     train_indices,
 )
 from fashionjax.data.reading_speed import ReadingSpeed
+from fashionjax.data.repeated_examples import RepeatedExamples
 
 SIZE = (4, 3)
 
@@ -153,6 +154,56 @@ def test_reading_in_this_process_is_measured():
     batches.close()
 
 
+FACTORS = np.linspace(1, 2.2, 21)
+
+
+@pytest.mark.parametrize("process_count", [2, 4])
+@pytest.mark.parametrize("start_step", [0, 7])
+def test_processes_share_the_batches_of_repeated_examples(process_count, start_step):
+    options = {"batch_size": 8, "seed": 3, "repeat_factors": FACTORS}
+    unbroken = train_indices(21, **options)
+    parts = [
+        train_indices(
+            21,
+            **options,
+            start_step=start_step,
+            process_index=p,
+            process_count=process_count,
+        )
+        for p in range(process_count)
+    ]
+    for batch in itertools.islice(unbroken, start_step, start_step + 9):
+        joined = np.concatenate([next(part)["example_index"] for part in parts])
+        np.testing.assert_array_equal(joined, batch["example_index"])
+
+
+def test_repeated_examples_come_shuffled_and_are_read():
+    factors = RepeatedExamples(FACTORS, 21, 3)
+    length = factors.length
+    rows = _indices(Numbered(21), length // 2, repeat_factors=FACTORS).ravel()
+    for number, epoch in enumerate(rows.reshape(-1, length)):
+        assert sorted(epoch) == factors.epoch(number).tolist()
+        assert sorted(epoch) != epoch.tolist()
+    batches = train_batches(
+        Numbered(21), batch_size=8, seed=3, repeat_factors=FACTORS, start_step=2
+    )
+    batch = next(batches)
+    np.testing.assert_array_equal(batch["example_index"], rows[16:24])
+    np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], rows[16:24])
+
+
+def test_factors_of_one_change_nothing():
+    np.testing.assert_array_equal(
+        _indices(Numbered(21), 9, repeat_factors=np.ones(21)), _indices(Numbered(21), 9)
+    )
+
+
+def test_factors_that_do_not_fit_are_refused():
+    options = {"batch_size": 8, "seed": 3, "repeat_factors": np.ones(20)}
+    with pytest.raises(ValueError, match="one for each of 21 examples"):
+        train_indices(21, **options)
+
+
 def test_seeds_give_different_orders():
     one, other = (_indices(Numbered(50), 1, seed=s) for s in (0, 1))
     assert (one != other).any()
@@ -175,6 +226,7 @@ def test_thread_counts_and_prefetch_change_nothing():
 @pytest.mark.slow
 def test_workers_change_nothing():
     options = {"batch_size": 8, "seed": 3, "start_step": 1, "num_classes": 5}
+    options["repeat_factors"] = FACTORS
     here = train_batches(Numbered(21), **options)
     there = train_batches(Numbered(21), **options, num_workers=2)
     for _ in range(9):

@@ -6,7 +6,6 @@ import pytest
 from fashionjax.doctor.statistics import (
     count_classes,
     count_sources,
-    median_frequency_weights,
     size_spreads,
 )
 from fashionjax.doctor.survey import measure
@@ -69,18 +68,6 @@ def test_images_are_counted_for_all_of_their_categories():
     assert (counts.pixels, counts.covered) == ([5, 3, 12], [1, 0, 2])
     assert counts.shares == [5 / 40, 3 / 40, 12 / 40]
     assert counts.images_by_number == {0: 1, 1: 1, 3: 1}
-
-
-def test_median_frequency_weights_of_a_known_case():
-    # Class 0: 8 of 20 pixels; class 1: 2 of the 10 of one image; class 2: 10 of 20.
-    pixels = np.array([[8, 2, 0, 0], [0, 0, 10, 0]])
-    pixels[0] = [6, 2, 2, 0]
-    pixels[1] = [2, 0, 8, 0]
-    weights = median_frequency_weights(pixels)
-    frequencies = [8 / 20, 2 / 10, 10 / 20]
-    expected = [0.4 / frequency for frequency in frequencies]
-    np.testing.assert_allclose(weights[:3], expected)
-    assert np.isnan(weights[3])
 
 
 def test_a_split_without_labelled_pixels_has_no_accuracy():

@@ -39,10 +39,15 @@ class Drawn:
         }
 
 
-def _input(name, source, mesh, batch_size=8):
+def _input(name, source, mesh, batch_size=8, repeat_factors=None):
     dataset = Dataset("drawn", IMATERIALIST_9, SIZE, {"train": source})
     return INPUTS[name](
-        dataset=dataset, mesh=mesh, batch_size=batch_size, seed=3, num_threads=2
+        dataset=dataset,
+        mesh=mesh,
+        batch_size=batch_size,
+        seed=3,
+        num_threads=2,
+        repeat_factors=repeat_factors,
     )
 
 
@@ -81,6 +86,19 @@ def test_both_ways_give_the_same_batches(num_devices, length, start_step):
                 np.testing.assert_array_equal(
                     found["resident"][key][row], expected[key]
                 )
+
+
+def test_both_ways_repeat_the_same_examples():
+    factors = np.linspace(1, 3, 9)
+    feeds = [
+        _input(name, Drawn(9), _mesh(1), repeat_factors=factors).open(1)
+        for name in INPUTS
+    ]
+    for _ in range(4):
+        stream, resident = (next(feed)["example_index"] for feed in feeds)
+        np.testing.assert_array_equal(stream, resident)
+    once = _input("resident", Drawn(9), _mesh(1)).open(4)
+    assert (next(once)["example_index"] != resident).any()
 
 
 @pytest.mark.parametrize("num_devices", [1, 8])

@@ -9,9 +9,8 @@ from ml_collections import ConfigDict
 
 from fashionjax.augment import EXTENDED_UNET, Normalization, Prepare
 from fashionjax.encoders import ResNet
-from fashionjax.losses import Objective
 from fashionjax.models import MultitaskUNet
-from fashionjax.objectives import TERMS
+from fashionjax.objectives import build_objective
 from fashionjax.optim import optimizers, schedules
 from fashionjax.train.eval_step import make_eval_step
 from fashionjax.train.phases import Phase
@@ -35,19 +34,16 @@ MODEL = MultitaskUNet(
     branch_features=8,
     image_size=SIZE,
 )
-OBJECTIVE = Objective(
-    tuple(
-        TERMS[name](ConfigDict(options), CLASSES)
-        for name, options in {
-            "segmentation": {
-                "weight": 1.0,
-                "background_weight": 1.0,
-                "foreground_weight": 2.0,
-            },
+OBJECTIVE = build_objective(
+    ConfigDict(
+        {
+            "segmentation": {"weight": 1.0, "foreground_weight": 2.0},
             "tags": {"weight": 0.5},
             "boxes": {"weight": 75.0, "beta": 1.0},
-        }.items()
-    )
+        }
+    ),
+    MODEL,
+    CLASSES,
 )
 OPTIMIZER = optimizers.sgd(weight_decay=0.0)
 PHASE = Phase("all trained", 0, 100, schedules.constant(2e-4), schedules.constant(0.0))
