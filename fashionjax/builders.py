@@ -24,7 +24,8 @@ from fashionjax import encoders, models
 from fashionjax.augment import Augmentation, Normalization, Prepare
 from fashionjax.data import label_maps
 from fashionjax.data.class_balance import ClassPixels
-from fashionjax.data.dataset import SPLITS, Dataset
+from fashionjax.data.dataset import SPLITS, Dataset, Source
+from fashionjax.data.in_memory import InMemory
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.lookup import lookup
 from fashionjax.losses import Objective
@@ -108,22 +109,10 @@ def _normalization(config: ConfigDict) -> Normalization:
 
 # --- data ---------------------------------------------------------------------
 
-LABEL_MAPS: Mapping[str, LabelMap] = {
-    "fashionpedia_47": label_maps.FASHIONPEDIA_47,
-    "imaterialist_9": label_maps.IMATERIALIST_9,
-    "ccp_59": label_maps.CCP_59,
-    "ccp_4": label_maps.CCP_4,
-    "ccp_4_bare": label_maps.CCP_4_BARE,
-    "fashionista_25": label_maps.FASHIONISTA_25,
-    "fashionista_56": label_maps.FASHIONISTA_56,
-    "cfpd_23": label_maps.CFPD_23,
-    "cfpd_4": label_maps.CFPD_4,
-}
-
 
 def build_label_map(name: str) -> LabelMap:
     """Finds a label map by its name."""
-    return lookup("label map", LABEL_MAPS, name)
+    return lookup("label map", label_maps.LABEL_MAPS, name)
 
 
 def build_dataset(config: ConfigDict) -> Dataset:
@@ -154,7 +143,7 @@ def _prepared(config: ConfigDict) -> Dataset:
     sources = _splits(
         config, config.name, label_map, config.raw_dir, config.refined_dir
     )
-    return Dataset(config.name, label_map, _size(config), sources)
+    return Dataset(config.name, label_map, _size(config), _kept(config, sources))
 
 
 def _mixture(label_maps: Mapping[str, str], config: ConfigDict) -> Dataset:
@@ -176,7 +165,15 @@ def _mixture(label_maps: Mapping[str, str], config: ConfigDict) -> Dataset:
         for split in SPLITS
     }
     label_map = build_label_map(config.label_map)
-    return Dataset(config.name, label_map, _size(config), sources)
+    return Dataset(config.name, label_map, _size(config), _kept(config, sources))
+
+
+RESIZED: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "train": ("train",),
+    "all": SPLITS,
+}
+"""The splits that are read from a cache of the size on disk."""
 
 
 def _splits(
@@ -186,6 +183,7 @@ def _splits(
     # tensorflow-datasets is slow to import, and only prepared datasets need it.
     from fashionjax.data.prepare import open_split, prepare
 
+    resized = lookup("data.resized", RESIZED, config.resized)
     done = prepare(
         name,
         raw_dir or None,
@@ -201,10 +199,17 @@ def _splits(
             _size(config),
             label_map,
             scheme=done.scheme,
-            cache=config.cache,
+            resized=split in resized,
         )
         for split in SPLITS
     }
+
+
+def _kept(config: ConfigDict, sources: Mapping[str, Source]) -> Mapping[str, Source]:
+    """The sources, in memory once they are read if `config.data.cache` says so."""
+    if not config.cache:
+        return sources
+    return {split: InMemory(source) for split, source in sources.items()}
 
 
 DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {

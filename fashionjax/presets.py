@@ -252,6 +252,7 @@ def own(config: ConfigDict, name: str, *, label_map: str = "") -> None:
     # Which of several instances is on top, where the dataset labels instances.
     config.data.overlap = "smaller_wins"
     config.data.cache = False
+    config.data.resized = "none"
 
 
 def ccp(config: ConfigDict, label_map: str) -> None:

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fashionjax.bench.words import list_of, parse_count, parse_index, parse_size
+from fashionjax.bench.words import list_of, parse_count, parse_index
+from fashionjax.data.image_size import parse_size
 from fashionjax.huge_pages import restart_with_huge_pages
 
 
@@ -333,7 +334,8 @@ def _add_input(commands: Any) -> None:
         commands,
         "input",
         "Times the batches of a config's training split without any model. Steps are"
-        " batches here.",
+        " batches here. What a config keeps in memory (config.data.cache) is decoded"
+        " each time, as in a first epoch.",
         steps=50,
         window=1,
     )
@@ -347,6 +349,18 @@ def _add_input(commands: Any) -> None:
         type=list_of(parse_index),
         default="0",
         help="processes that read; default: %(default)s, none",
+    )
+    command.add_argument(
+        "--data_dir", help="where prepared datasets lie; default: the config's"
+    )
+    command.add_argument(
+        "--size", type=parse_size, help="HEIGHTxWIDTH; default: the config's"
+    )
+    command.add_argument(
+        "--resized",
+        choices=("none", "train", "all"),
+        help="what is read from a cache of the size on disk, written if it is not"
+        " there; default: the config's",
     )
     command.add_argument(
         "--examples",

@@ -29,8 +29,9 @@ from fashionjax.bench.results import Row, read_results, report
 from fashionjax.bench.scale import device_counts, measure_scale
 from fashionjax.bench.startup import measure_startup
 from fashionjax.bench.train import measure_step, measure_train
-from fashionjax.bench.words import parse_count, parse_size
+from fashionjax.bench.words import parse_count
 from fashionjax.config_files import load_config
+from fashionjax.data.image_size import parse_size
 
 Measurement = Callable[[], Iterator[Row]]
 """One that can fail without those after it."""
@@ -175,10 +176,7 @@ def _metrics(options: argparse.Namespace) -> Iterator[Measurement]:
 def _load(options: argparse.Namespace) -> ConfigDict:
     """The config with what the command line changes."""
     config = ConfigDict(load_config(options.config).to_dict())
-    if options.raw_dir is not None:
-        if "raw_dir" not in config.data:
-            raise ValueError(f"--raw_dir: the dataset {config.data.name!r} has none")
-        config.data.raw_dir = options.raw_dir
+    _set_data(config, raw_dir=options.raw_dir)
     return config
 
 
@@ -194,9 +192,23 @@ def _of_examples(config: ConfigDict, examples: list[int] | None) -> list[ConfigD
     return changed
 
 
+def _set_data(config: ConfigDict, **options: Any) -> None:
+    """Sets keys of `config.data`, but those that are None."""
+    for key, value in options.items():
+        if value is None:
+            continue
+        if key not in config.data:
+            raise ValueError(f"--{key}: the dataset {config.data.name!r} has none")
+        config.data.update({key: value})
+
+
 def _input(options: argparse.Namespace) -> Iterator[Measurement]:
     config = _load(options)
     config.batch_size = options.batch or config.batch_size
+    _set_data(config, data_dir=options.data_dir, resized=options.resized)
+    config.data.image_size = options.size or config.data.image_size
+    if "cache" in config.data:
+        config.data.cache = False
     configs = _of_examples(config, options.examples)
     for threads, workers, own in itertools.product(
         options.threads, options.workers, configs

@@ -62,6 +62,7 @@ def measure_input(
         "examples": len(dataset.sources["train"]),
         "batch": config.batch_size,
         "size": "x".join(map(str, dataset.image_size)),
+        "resized": config.data.get("resized", "none"),
         "threads": num_threads,
         "workers": num_workers,
         "open_s": opened - start,

@@ -5,16 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Reads (height, width) from "288x192"."""
-    height, separator, width = text.partition("x")
-    if not (separator and height.isdecimal() and width.isdecimal()):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no HEIGHTxWIDTH, such as 288x192"
-        )
-    return int(height), int(width)
-
-
 def parse_count(text: str) -> int:
     """Reads a number from 1 on."""
     if not text.isdecimal() or int(text) < 1:

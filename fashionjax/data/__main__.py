@@ -6,8 +6,16 @@ import sys
 from collections.abc import Sequence
 
 from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
+from fashionjax.data.image_size import parse_size
 from fashionjax.data.instances import ORDERS, SMALLER_WINS, describe_overlap
-from fashionjax.data.prepare import DATASETS, default_data_dir, prepare
+from fashionjax.data.label_maps import LABEL_MAPS
+from fashionjax.data.prepare import (
+    DATASETS,
+    Prepared,
+    default_data_dir,
+    open_split,
+    prepare,
+)
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
 from fashionjax.data.refined import describe_refinement
@@ -35,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> None:
+    if (options.size is None) != (options.label_map is None):
+        raise ValueError("--size and --label_map go together: one of them is missing")
     done = prepare(
         options.dataset,
         options.raw,
@@ -50,8 +60,25 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
     if options.refined:
         print(describe_refinement(done.raw))
+    if options.size:
+        _resize(options, done)
     if done.overlap:
         print(describe_overlap(**done.overlap, names=FASHIONPEDIA_CATEGORIES))
+
+
+def _resize(options: argparse.Namespace, done: Prepared) -> None:
+    """Writes the caches of all splits at a size."""
+    for split in done.num_examples:
+        source = open_split(
+            options.dataset,
+            done.data_dir,
+            split,
+            options.size,
+            LABEL_MAPS[options.label_map],
+            scheme=done.scheme,
+            resized=True,
+        )
+        print(f"{split}: {len(source)} at {options.size[0]}x{options.size[1]}")
 
 
 def _synthesize(options: argparse.Namespace) -> None:
@@ -111,6 +138,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--overwrite", action="store_true", help="prepare anew even if it is there"
+    )
+    command.add_argument(
+        "--size",
+        type=parse_size,
+        metavar="HEIGHTxWIDTH",
+        help="also write the caches of this size that config.data.resized reads; needs"
+        " --label_map",
+    )
+    command.add_argument(
+        "--label_map", choices=LABEL_MAPS, help="the classes of these caches"
     )
     command = commands.add_parser(
         "synthesize", help="write drawn people as the raw files of a dataset"

@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from fashionjax.data.label_maps import LabelMap
 
@@ -18,6 +20,15 @@ class Source(Protocol):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Returns "image" uint8 [H, W, 3], "label" uint8 [H, W] and "image_id"."""
+        ...
+
+
+@runtime_checkable
+class RowSource(Source, Protocol):
+    """A source that can write to the rows of a batch, which spares a copy."""
+
+    def read_into(self, index: int, image: np.ndarray, label: np.ndarray) -> None:
+        """Writes "image" uint8 [H, W, 3] and "label" uint8 [H, W] of an example."""
         ...
 
 

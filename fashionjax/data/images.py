@@ -141,6 +141,50 @@ def crop_image(data: bytes, columns: tuple[int, int], *, name: str = "image") ->
     return file.getvalue()
 
 
+def encode_photo(image: np.ndarray) -> bytes:
+    """Encodes a photo as a JPEG of quality 95 whose colours are as fine as its light.
+
+    Decoded again it is 1.5 of 255 away in the mean, at the sizes of training.
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+
+    Returns:
+        The bytes of a JPEG file.
+    """
+    file = io.BytesIO()
+    # Without subsampling; better codes make 5 % less to decode, of the same pixels.
+    Image.fromarray(image).save(
+        file, format="JPEG", quality=95, subsampling=0, optimize=True
+    )
+    return file.getvalue()
+
+
+def decode_photo(
+    data: bytes | memoryview, out: np.ndarray, *, name: str = "photo"
+) -> None:
+    """Decodes what `encode_photo` wrote, without what photos of others need.
+
+    Args:
+        data: The JPEG file; its orientation is not looked at.
+        out: uint8 `[height, width, 3]`, where to write the pixels.
+        name: What to call it in errors.
+
+    Raises:
+        ValueError: The data are no complete JPEG, or one of another size.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as photo:
+            if (photo.height, photo.width, photo.mode) != (*out.shape[:2], "RGB"):
+                raise ValueError(
+                    f"{name} is a {photo.mode} of {photo.height}x{photo.width}; the"
+                    f" place for it is RGB of {out.shape[0]}x{out.shape[1]}"
+                )
+            out[...] = np.asarray(photo)
+    except (OSError, SyntaxError) as error:
+        raise _unreadable(name, len(data), error) from error
+
+
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes a photo bilinearly, with antialiasing where it shrinks.
 

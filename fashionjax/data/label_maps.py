@@ -414,3 +414,16 @@ CFPD_4 = dataclasses.replace(
     source_names=_CFPD,
 )
 """The classes of `CCP_4` on CFPD's photos; a face is skin."""
+
+LABEL_MAPS: Mapping[str, LabelMap] = {
+    "fashionpedia_47": FASHIONPEDIA_47,
+    "imaterialist_9": IMATERIALIST_9,
+    "ccp_59": CCP_59,
+    "ccp_4": CCP_4,
+    "ccp_4_bare": CCP_4_BARE,
+    "fashionista_25": FASHIONISTA_25,
+    "fashionista_56": FASHIONISTA_56,
+    "cfpd_23": CFPD_23,
+    "cfpd_4": CFPD_4,
+}
+"""All label maps by name."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fashionjax.data.prepared import PreparedSource
+from fashionjax.data.resized import ResizedSource
 
 
 class Mixture:
@@ -24,7 +25,7 @@ class Mixture:
         ValueError: Other classes or another size.
     """
 
-    def __init__(self, sources: Mapping[str, PreparedSource]) -> None:
+    def __init__(self, sources: Mapping[str, PreparedSource | ResizedSource]) -> None:
         first = next(iter(sources.values()))
         for name, source in sources.items():
             classes = source.class_names

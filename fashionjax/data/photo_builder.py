@@ -1,34 +1,29 @@
 """What the TFDS builders of all photo datasets share."""
 
 import abc
-import collections
-import concurrent.futures
 import dataclasses
 import io
 import itertools
-import os
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
 from fashionjax.data.images import decode_image, encode_label
 from fashionjax.data.instances import SMALLER_WINS, STACKS, Overlap, format_stacks
+from fashionjax.data.parallel import map_in_order
 from fashionjax.data.progress import progress
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, Quarantine
 from fashionjax.data.raw_folder import RawExample, RawFolder
 from fashionjax.data.refined import Refinement
 from fashionjax.data.variant import Variant
 
-T = TypeVar("T")
-R = TypeVar("R")
 KeyExample = tuple[int, dict[str, Any]]
 """An example's position in its split, and its features."""
 
 _SHARD_EXAMPLES = 200  # TFDS keeps a shard in memory while it writes it
-_MAX_THREADS = 16
 
 
 class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
@@ -185,7 +180,7 @@ class _Preparation:
         """One for each id of the split, None for a bad one."""
         ids = self._raw.splits[split]
         results = progress(
-            _in_order(self._read, ids), len(ids), f"{self._name} {split}"
+            map_in_order(self._read, ids), len(ids), f"{self._name} {split}"
         )
         for key, result in enumerate(results):
             if isinstance(result, ValueError):
@@ -226,20 +221,3 @@ class _Preparation:
 
 def _good(examples: Iterable[KeyExample | None]) -> Iterator[KeyExample]:
     return (example for example in examples if example is not None)
-
-
-def _in_order(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Maps over threads, a few items ahead."""
-    num_threads = min(os.cpu_count() or 1, _MAX_THREADS)
-    pool = concurrent.futures.ThreadPoolExecutor(num_threads)
-    ahead: collections.deque[concurrent.futures.Future[R]] = collections.deque()
-    try:
-        for item in items:
-            ahead.append(pool.submit(function, item))
-            if len(ahead) > 2 * num_threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        # Whoever stops early, or is collected in one of these threads, must not wait.
-        pool.shutdown(wait=False, cancel_futures=True)

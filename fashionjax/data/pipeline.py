@@ -4,6 +4,7 @@ A training batch is a function of (seed, step) and of nothing else, so there is 
 iterator state to save: a run that resumes at step s asks for the batches from s on.
 """
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -22,7 +23,7 @@ from fashionjax.constants import (
     IMAGE,
     LABEL,
 )
-from fashionjax.data.dataset import Source
+from fashionjax.data.dataset import RowSource, Source
 from fashionjax.data.reading_speed import ReadingSpeed
 from fashionjax.data.repeated_examples import RepeatedExamples
 
@@ -314,12 +315,21 @@ class _Loader:
     size: tuple[int, ...]
 
     def __call__(self, indices: np.ndarray) -> Batch:
-        examples = [
-            _example(self.source, int(i), self.num_classes, self.size) for i in indices
-        ]
+        images = np.empty((len(indices), *self.size, 3), np.uint8)
+        labels = np.empty((len(indices), *self.size), np.uint8)
+        filler = self.source if isinstance(self.source, RowSource) else None
+        for row, index in enumerate(map(int, indices)):
+            if filler is None:
+                images[row], labels[row] = _example(
+                    self.source, index, self.num_classes, self.size
+                )
+            else:
+                with _telling(index):
+                    filler.read_into(index, images[row], labels[row])
+                _check_classes(labels[row], self.num_classes, f"example {index}")
         return {
-            IMAGE: np.stack([image for image, _ in examples]),
-            LABEL: np.stack([label for _, label in examples]),
+            IMAGE: images,
+            LABEL: labels,
             EXAMPLE_INDEX: np.asarray(indices, np.int32),
         }
 
@@ -343,12 +353,8 @@ def _example(
     source: Source, index: int, num_classes: int | None, size: tuple[int, ...] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reads an example and checks that it fits; errors name it."""
-    try:
+    with _telling(index):
         example = source[index]
-    except Exception as error:  # whatever a source raises, tell where
-        raise ExampleError(
-            f"cannot read example {index}: {type(error).__name__}: {error}"
-        ) from error
     image, label = example[IMAGE], example[LABEL]
     name = f"example {index} (image {example.get('image_id')!r})"
     height_width = label.shape if size is None else size
@@ -364,14 +370,31 @@ def _example(
             f"{label.dtype}{list(label.shape)}; allowed are uint8 [H, W, 3] and uint8 "
             f"[H, W] with (H, W) = {height_width}, the size of the first example"
         )
-    if num_classes is not None:
-        wrong = (label >= num_classes) & (label != IGNORE_INDEX)
-        if wrong.any():
-            raise ExampleError(
-                f"{name} has label ids {np.unique(label[wrong]).tolist()}; allowed are "
-                f"0..{num_classes - 1} and {IGNORE_INDEX}"
-            )
+    _check_classes(label, num_classes, name)
     return image, label
+
+
+def _check_classes(label: np.ndarray, num_classes: int | None, name: str) -> None:
+    # The maximum alone is many times faster to find, and most labels ignore nothing.
+    if num_classes is None or label.max() < num_classes:
+        return
+    wrong = (label >= num_classes) & (label != IGNORE_INDEX)
+    if wrong.any():
+        raise ExampleError(
+            f"{name} has label ids {np.unique(label[wrong]).tolist()}; allowed are "
+            f"0..{num_classes - 1} and {IGNORE_INDEX}"
+        )
+
+
+@contextlib.contextmanager
+def _telling(index: int) -> Iterator[None]:
+    """Tells which example it is about, whatever a source raises."""
+    try:
+        yield
+    except Exception as error:
+        raise ExampleError(
+            f"cannot read example {index}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _shape_of_first(source: Source, num_classes: int | None) -> tuple[int, ...]:

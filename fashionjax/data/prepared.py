@@ -27,8 +27,6 @@ class PreparedSource:
         split: str,
         size: tuple[int, int] | None,
         label_map: LabelMap | None,
-        *,
-        cache: bool = False,
     ) -> None:
         """Opens the split.
 
@@ -39,9 +37,6 @@ class PreparedSource:
                 leaves every image and every label as large as it is.
             label_map: From the ids in the files to the classes; None leaves labels as
                 they are stored, and gives the stacks of instances with them.
-            cache: Keep every example in memory once it is read, as uint8 at `size`:
-                4 * height * width bytes each, so 900 photos at 144x96 take 50 MB and
-                45,000 at 288x192 take 10 GB. Each worker process has its own.
 
         Raises:
             ValueError: The size is not positive, the split does not exist, or it holds
@@ -53,7 +48,6 @@ class PreparedSource:
         self.split = split
         self.label_map = label_map
         self.directory = directory
-        self._cache: dict[int, dict[str, Any]] | None = {} if cache else None
         self._records = _open(directory, split)
         _check_dropped(directory, split, label_map)
 
@@ -74,7 +68,7 @@ class PreparedSource:
 
         Returns:
             `image` uint8 `[height, width, 3]`, `label` uint8 `[height, width]` of
-            class ids and `image_id` (str). With `cache` the arrays are read-only.
+            class ids and `image_id` (str).
             Without a label map the label holds source ids; of a dataset of instances
             it holds numbers of `stacks`, see `fashionjax.data.instances`.
 
@@ -85,16 +79,6 @@ class PreparedSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)} in split {self.split}")
-        if self._cache is None:
-            return self._read(index)
-        if index not in self._cache:
-            example = self._read(index)
-            for key in (IMAGE, LABEL):
-                example[key].setflags(write=False)
-            self._cache[index] = example
-        return dict(self._cache[index])
-
-    def _read(self, index: int) -> dict[str, Any]:
         record = self._records[index]
         image_id = record["image_id"].decode()
         name = f"image {image_id!r} of {self.directory}"
@@ -122,9 +106,8 @@ class PreparedSource:
         return {LABEL: self.label_map.apply(label, stacks)}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but what a process has to open or fill itself."""
-        cache = None if self._cache is None else {}
-        return self.__dict__ | {"_records": None, "_cache": cache}
+        """Everything but what a process has to open itself."""
+        return self.__dict__ | {"_records": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Reopens the files in the new process."""

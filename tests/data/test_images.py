@@ -10,7 +10,9 @@ from fashionjax.data.images import (
     crop_image,
     decode_image,
     decode_label,
+    decode_photo,
     encode_label,
+    encode_photo,
     resize_image,
     resize_label,
 )
@@ -210,3 +212,29 @@ def test_label_resize_equals_pillow():
             (width, height), Image.Resampling.NEAREST
         )
         np.testing.assert_array_equal(resize_label(label, (height, width)), pillow)
+
+
+def test_an_encoded_photo_is_a_jpeg_of_full_colour():
+    image = _gradient(30, 20)
+    with Image.open(io.BytesIO(encode_photo(image))) as photo:
+        reference = io.BytesIO()
+        Image.fromarray(image).save(reference, "JPEG", quality=95, subsampling="4:4:4")
+        assert photo.format == "JPEG"
+        assert photo.quantization == Image.open(reference).quantization
+        assert {(h, v) for _, h, v, _ in photo.layer} == {(1, 1)}
+        out = np.zeros((30, 20, 3), np.uint8)
+        decode_photo(encode_photo(image), out)
+        np.testing.assert_array_equal(out, np.asarray(photo))
+    assert np.abs(out.astype(int) - image).mean() < 3
+
+
+def test_a_photo_is_decoded_to_its_own_place_only():
+    data, out = encode_photo(_gradient(30, 20)), np.zeros((30, 20, 3), np.uint8)
+    for shape in ((20, 30, 3), (1, 1, 3)):
+        with pytest.raises(ValueError, match=r"photo 7 is a RGB of 30x20; the place"):
+            decode_photo(data, np.zeros(shape, np.uint8), name="photo 7")
+    for broken in (b"", data[: len(data) // 2], b"text"):
+        with pytest.raises(ValueError, match="cannot decode photo 7"):
+            decode_photo(broken, out, name="photo 7")
+    with pytest.raises(ValueError, match="is a L of 30x20"):
+        decode_photo(_encode(Image.new("L", (20, 30)), "JPEG"), out)

@@ -60,6 +60,23 @@ def test_weights_of_nothing_are_refused(write_ccp, tmp_path, capsys, word, messa
     assert message in capsys.readouterr().err
 
 
+def test_prepare_writes_the_caches_of_a_size(write_ccp, tmp_path, capsys):
+    raw, _ = write_ccp(IDS)
+    words = ["prepare", "ccp", f"--raw={raw}", f"--data_dir={tmp_path}"]
+    words += ["--split=s0_90_10", "--size=10x8"]
+    assert main([*words, "--label_map=ccp_4"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "train: 27 at 10x8",
+        "val: 3 at 10x8",
+    ]
+    (folder,) = (tmp_path / "ccp/s0_90_10/1.0.0/resized").iterdir()
+    assert folder.name.startswith("10x8-ccp_4-")
+    assert main(words) == 1
+    assert "--size and --label_map go together" in capsys.readouterr().err
+    assert main([*words, "--label_map=cfpd_4"]) == 1
+    assert "label map 'cfpd_4' is not for ccp" in capsys.readouterr().err
+
+
 def test_errors_are_told_in_a_line(tmp_path, capsys):
     words = ["prepare", "ccp", f"--raw={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
     assert main(words) == 1

@@ -56,6 +56,19 @@ class Patched(Numbered):
         return example | self.patch if index == 3 else example
 
 
+@dataclasses.dataclass(frozen=True)
+class Filled(Numbered):
+    """Writes its examples to where they are wanted; one has a wrong label."""
+
+    wrong: int | None = None
+
+    def read_into(self, index, image, label):
+        example = self[index]
+        image[...], label[...] = example["image"], example["label"]
+        if index == self.wrong:
+            label[0, 0] = 7
+
+
 def _indices(source, steps, **options):
     batches = train_batches(source, **({"batch_size": 8, "seed": 3} | options))
     return np.stack([next(batches)["example_index"] for _ in range(steps)])
@@ -77,6 +90,31 @@ def test_a_batch_holds_the_examples_that_it_names():
     for row, index in enumerate(batch["example_index"]):
         assert (batch["image"][row] == index).all()
         assert (batch["label"][row] == index % 5).all()
+
+
+def test_rows_that_a_source_fills_are_those_that_it_returns():
+    options = {"batch_size": 8, "seed": 0, "num_classes": 5}
+    filled, copied = (train_batches(s(21), **options) for s in (Filled, Numbered))
+    for _ in range(4):
+        _assert_equal(next(filled), next(copied))
+    for one, other in zip(
+        eval_batches(Filled(21), batch_size=8),
+        eval_batches(Numbered(21), batch_size=8),
+        strict=True,
+    ):
+        _assert_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (Filled(20, broken=7), "cannot read example 7: OSError: damaged photo 'id-7'"),
+        (Filled(20, wrong=9), r"example 9 has label ids \[7\]; allowed are 0..4 and"),
+    ],
+)
+def test_errors_in_filled_rows_name_the_example(source, message):
+    with pytest.raises(ExampleError, match=message):
+        list(eval_batches(source, batch_size=8, num_classes=5))
 
 
 @pytest.mark.parametrize("process_count", [2, 4])

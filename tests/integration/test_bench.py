@@ -8,6 +8,8 @@ from fashionjax.bench import __main__ as command
 from fashionjax.bench import commands
 from fashionjax.bench.e2e import measure_e2e
 from fashionjax.bench.startup import PHASES
+from fashionjax.data.synthesize import synthesize
+from tests.integration.conftest import CONFIGS
 
 
 def _run(capsys, *arguments):
@@ -49,9 +51,30 @@ def test_reading_is_a_row_for_each_way(capsys):
 
 @pytest.mark.usefixtures("drawn")
 def test_drawn_figures_have_no_folder_of_photos(capsys):
-    status, _, errors = _run(capsys, "input", "--config=x", "--raw_dir=photos")
-    assert status == 1
-    assert "--raw_dir: the dataset 'synthetic' has none" in errors
+    for option in ("--raw_dir=photos", "--data_dir=data", "--resized=all"):
+        status, _, errors = _run(capsys, "input", "--config=x", option)
+        assert status == 1
+        assert f"{option.split('=')[0]}: the dataset 'synthetic' has none" in errors
+
+
+def test_a_cache_of_a_size_is_measured(capsys, tmp_path):
+    synthesize("ccp", tmp_path / "raw", 16)
+    status, (row,), errors = _run(
+        capsys,
+        "input",
+        f"--config={CONFIGS / 'unet_ext.py'}:ccp4",
+        f"--raw_dir={tmp_path / 'raw'}",
+        f"--data_dir={tmp_path / 'data'}",
+        "--resized=train",
+        "--size=32x24",
+        "--steps=2",
+        "--batch=4",
+        "--threads=1",
+    )
+    assert status == 0, errors
+    assert (row["size"], row["resized"], row["examples"]) == ("32x24", "train", 14)
+    (folder,) = (tmp_path / "data").rglob("32x24-ccp_4-*")
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == ["train"]
 
 
 @pytest.mark.usefixtures("drawn")

@@ -15,6 +15,7 @@ from ml_collections import config_flags
 from fashionjax import builders, presets
 from fashionjax.augment import NO_AUGMENTATION
 from fashionjax.data.__main__ import main
+from fashionjax.data.in_memory import InMemory
 from fashionjax.data.synthesize import WRITERS, synthesize
 from fashionjax.train.loop import train_and_evaluate
 from tests.integration.conftest import CONFIGS, load_config
@@ -56,6 +57,30 @@ def test_a_config_trains_on_its_documents_raw_files(name, tmp_path):
     example = dataset.sources["train"][0]
     assert example["image"].shape == (64, 48, 3)
     assert len(np.unique(example["label"])) > 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "splits"),
+    [("none", []), ("train", ["train"]), ("all", ["train", "val", "test"])],
+)
+@pytest.mark.parametrize("cache", [False, True])
+def test_splits_are_read_resized_as_the_config_says(tmp_path, choice, splits, cache):
+    synthesize("ccp", tmp_path / "raw", 16)
+    config = load_config("unet_ext", "ccp")
+    config.data.resized, config.data.cache = choice, cache
+    dataset = _build(config, tmp_path, tmp_path / "raw")
+    written = {path.parent.name for path in (tmp_path / "data").rglob("index.json")}
+    assert written == set(splits)
+    for source in dataset.sources.values():
+        assert isinstance(source, InMemory) == cache
+        assert source[0]["image"].shape == (64, 48, 3)
+
+
+def test_an_unknown_choice_of_splits_is_refused(tmp_path):
+    config = load_config("unet_ext", "ccp")
+    config.data.resized = "val"
+    with pytest.raises(ValueError, match=r"data\.resized 'val'; allowed are none"):
+        _build(config, tmp_path, tmp_path / "raw")
 
 
 def _documented():

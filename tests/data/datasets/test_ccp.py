@@ -207,30 +207,10 @@ def test_a_source_applies_size_and_label_map(write_ccp, tmp_path):
     assert set(np.unique(np.stack([e["label"] for e in source]))) == {0, 1, 2, 3}
 
 
-def test_a_cached_source_reads_once_and_equals_the_plain_one(
-    write_ccp, tmp_path, monkeypatch
-):
+def test_a_source_survives_pickling(write_ccp, tmp_path):
     raw, _ = write_ccp(IDS)
     prepare("ccp", raw, tmp_path / "data")
-    plain, cached = (
-        *_sources(tmp_path / "data", ["train"], (5, 4)),
-        *_sources(tmp_path / "data", ["train"], (5, 4), cache=True),
-    )
-    expected, first = plain[0], cached[0]
-    monkeypatch.setattr("fashionjax.data.prepared.decode_image", None)
-    again = cached[0]
-    for key in ("image", "label"):
-        np.testing.assert_array_equal(first[key], expected[key])
-        np.testing.assert_array_equal(again[key], expected[key])
-        with pytest.raises(ValueError, match="read-only"):
-            again[key][0] = 1
-
-
-@pytest.mark.parametrize("cache", [False, True])
-def test_a_source_survives_pickling(write_ccp, tmp_path, cache):
-    raw, _ = write_ccp(IDS)
-    prepare("ccp", raw, tmp_path / "data")
-    (source,) = _sources(tmp_path / "data", ["train"], (5, 4), cache=cache)
+    (source,) = _sources(tmp_path / "data", ["train"], (5, 4))
     before = source[2]
     data = pickle.dumps(source)
     assert len(data) < 5000
