@@ -20,6 +20,7 @@ from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
 from fashionjax.data.refined import describe_refinement
 from fashionjax.data.synthesize import WRITERS, synthesize
+from fashionjax.data.verify import verify
 from fashionjax.data.weights_command import add_weights, run_weights
 from fashionjax.doctor.command import add_doctor, run_doctor
 
@@ -58,12 +59,17 @@ def _prepare(options: argparse.Namespace) -> None:
     counts = ", ".join(f"{n} {split}" for split, n in done.num_examples.items())
     verb = "prepared" if done.fresh else "is there already"
     print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
+    if done.card is not None:
+        print(f"described in {done.card}")
     if options.refined:
         print(describe_refinement(done.raw))
     if options.size:
         _resize(options, done)
     if done.overlap:
         print(describe_overlap(**done.overlap, names=FASHIONPEDIA_CATEGORIES))
+    if options.verify:
+        count = verify(done.directory)
+        print(f"{count} files are as they were written")
 
 
 def _resize(options: argparse.Namespace, done: Prepared) -> None:
@@ -138,6 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--overwrite", action="store_true", help="prepare anew even if it is there"
+    )
+    command.add_argument(
+        "--verify",
+        action="store_true",
+        help="read all that is there and compare it with its checksums",
     )
     command.add_argument(
         "--size",

@@ -4,7 +4,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 """What one image may have; the largest of the supported datasets have 93 million."""
@@ -262,4 +262,6 @@ def _gray_scale(data: bytes) -> int:
 
 
 def _unreadable(name: str, size: int, error: BaseException) -> ValueError:
-    return ValueError(f"cannot decode {name} ({size} bytes): {error}")
+    unknown = isinstance(error, UnidentifiedImageError)  # it says where in memory
+    reason = "no image of a known format" if unknown else error
+    return ValueError(f"cannot decode {name} ({size} bytes): {reason}")

@@ -2,38 +2,60 @@
 
 import abc
 import dataclasses
+import hashlib
+import importlib.metadata
 import io
-import itertools
+import json
 import pathlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+import shutil
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.splits import SplitDict
+from tensorflow_datasets.proto import tf_example_pb2
 
+from fashionjax.data.card import dataset_card
 from fashionjax.data.images import decode_image, encode_label
 from fashionjax.data.instances import SMALLER_WINS, STACKS, Overlap, format_stacks
-from fashionjax.data.parallel import map_in_order
-from fashionjax.data.progress import progress
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, Quarantine
-from fashionjax.data.raw_folder import RawExample, RawFolder
+from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.refined import Refinement
+from fashionjax.data.shards import (
+    Written,
+    divide,
+    remove_summaries,
+    write_shards,
+    write_whole,
+)
 from fashionjax.data.variant import Variant
 
-KeyExample = tuple[int, dict[str, Any]]
-"""An example's position in its split, and its features."""
+CARD = "README.md"
+"""The page beside the records that tells what they are."""
 
-_SHARD_EXAMPLES = 200  # TFDS keeps a shard in memory while it writes it
+IMAGE_IDS = "image_ids.json"
+"""The ids of the photos beside the records: by split, in the order of its examples."""
+
+_SHARD_EXAMPLES = 200
+_ORIGIN = "origin.json"
+_LIBRARIES = ("fashionjax", "array-record", "pillow", "tensorflow-datasets")
 
 
-class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
+class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     """TFDS builder; `download_config.manual_dir` is the folder of raw files.
 
     Examples keep the photo's bytes as they are and the raw ids as PNG, in the order of
     their splits. Photos that cannot be read, or do not fit their labels, are left out,
-    `max_bad_fraction` of all at most; the metadata's "quarantine" has their reasons by
-    id. Datasets of instances have a third feature, `stacks`, and in their metadata
-    "overlap" and, by split, how many photos have each category. Needs no TensorFlow.
+    `max_bad_fraction` of all at most. Needs no TensorFlow. The metadata has
+
+    - "raw": what identifies the raw files;
+    - "shards": name, number of records and SHA-256 of every file by split;
+    - "versions": of the libraries that wrote them;
+    - "quarantine": by id why an example was left out.
+
+    Datasets of instances have a third feature, `stacks`, and in their metadata
+    "overlap" and, by split, how many photos have each of the "categories".
 
     A dataset is a subclass; its `BUILDER_CONFIGS` are the ways to divide it into
     splits, the usual one first.
@@ -43,7 +65,7 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         HOMEPAGE: Where it comes from.
         LICENSE: What its publishers say about its use.
         MANUAL_DOWNLOAD_INSTRUCTIONS: Where to get the raw files and how they lie.
-        SOURCE_IDS: All ids that its labels can have.
+        SOURCE_NAMES: The names of all ids that its labels can have, by position.
         HAS_INSTANCES: Whether its labels are instances that may overlap.
     """
 
@@ -53,7 +75,7 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     HOMEPAGE: ClassVar[str]
     LICENSE: ClassVar[str]
     MANUAL_DOWNLOAD_INSTRUCTIONS: ClassVar[str]
-    SOURCE_IDS: ClassVar[Collection[int]]
+    SOURCE_NAMES: ClassVar[Sequence[str]]
     HAS_INSTANCES: ClassVar[bool] = False
 
     def __init__(
@@ -118,7 +140,7 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
             overlap: Which of several instances is on top; see `instances.ORDERS`.
         """
 
-    def _info(self) -> tfds.core.DatasetInfo:
+    def _features(self) -> tfds.features.FeaturesDict:
         features = {
             "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
             "label": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
@@ -126,76 +148,123 @@ class PhotoBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         }
         if self.HAS_INSTANCES:
             features[STACKS] = tfds.features.Text()
+        return tfds.features.FeaturesDict(features)
+
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.TITLE,
             homepage=self.HOMEPAGE,
             license=self.LICENSE,
-            features=tfds.features.FeaturesDict(features),
+            features=self._features(),
             metadata=tfds.core.MetadataDict(),
             disable_shuffling=True,
         )
 
-    def _shard_iterators_per_split(
-        self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, list[Callable[[], Iterator[KeyExample]]]]:
-        root = self.find_raw(pathlib.Path(dl_manager.manual_dir))
-        metadata, variant = self.info.metadata, self._variant
-        assert metadata is not None
-        metadata["raw"] = self.fingerprint(root)
-        raw = self.open_raw(root, variant.scheme, variant.overlap)
+    def write(self, raw_dir: pathlib.Path, folder: pathlib.Path) -> None:
+        """Writes the records and what describes them.
+
+        Called again after an interruption it goes on with the files that are missing,
+        as long as the raw files are the same, and ends in the same bytes.
+
+        Args:
+            raw_dir: As `find_raw` takes it.
+            folder: Where to; it is complete when this returns.
+
+        Raises:
+            ValueError: The raw files are missing, or too many of them damaged.
+        """
+        root = self.find_raw(raw_dir)
+        raw = self.open_raw(root, self._variant.scheme, self._variant.overlap)
+        origin = {"raw": self.fingerprint(root), "versions": _versions()}
         if self._refinement is not None:
-            metadata["raw"] |= self._refinement.identity
+            origin["raw"] |= self._refinement.identity
             raw = self._refinement.apply(raw)
-        work = _Preparation(self.name, raw, self._max_bad_fraction)
-        # Filled while the splits are made, and written after that.
-        metadata["quarantine"] = work.quarantine.reasons
+        _keep_if_of(folder, origin | {"splits": _digest(raw.splits)})
+        info = self._info()
+        info.set_file_format(tfds.core.FileFormat.ARRAY_RECORD)
+        work = _Preparation(raw, self._features(), self._max_bad_fraction)
+        written = {
+            split: work.write(split, folder, self.name)
+            for split, ids in raw.splits.items()
+            if ids
+        }
+        info.set_splits(
+            SplitDict(
+                [
+                    tfds.core.SplitInfo(
+                        name=split,
+                        shard_lengths=[file.num_records for file in files],
+                        num_bytes=sum(file.num_bytes for file in files),
+                    )
+                    for split, files in written.items()
+                ]
+            )
+        )
+        assert info.metadata is not None
+        info.metadata.update(
+            origin,
+            quarantine=work.quarantine.reasons,
+            shards={
+                split: [dataclasses.asdict(file) for file in files]
+                for split, files in written.items()
+            },
+        )
         if self.HAS_INSTANCES:
-            metadata["categories"] = work.categories
-            metadata["overlap"] = vars(work.overlap)
-        return {split: work.shards(split) for split, ids in raw.splits.items() if ids}
+            info.metadata.update(categories=work.categories, overlap=vars(work.overlap))
+        info.write_to_directory(folder)
+        (folder / IMAGE_IDS).write_text(json.dumps(work.image_ids))
+        (folder / CARD).write_text(dataset_card(info, self.SOURCE_NAMES))
+        remove_summaries(folder)
+        (folder / _ORIGIN).unlink()
+
+    def _download_and_prepare(
+        self,
+        dl_manager: tfds.download.DownloadManager,
+        download_config: tfds.download.DownloadConfig | None = None,
+    ) -> None:
+        """TFDS's own way to the same files, which begins anew after an interruption."""
+        del download_config
+        self.write(pathlib.Path(dl_manager.manual_dir), pathlib.Path(self.data_path))
+        self.info.read_from_directory(self.data_path)
+
+    def _as_dataset(self, *arguments: Any, **keywords: Any) -> NoReturn:
+        raise NotImplementedError("tf.data cannot read ArrayRecord: as_data_source can")
 
 
 class _Preparation:
     """Reads and checks all examples of a raw folder, and counts."""
 
-    def __init__(self, name: str, raw: RawFolder, max_bad_fraction: float) -> None:
-        self._name = name
+    def __init__(
+        self,
+        raw: RawFolder,
+        features: tfds.features.FeaturesDict,
+        max_bad_fraction: float,
+    ) -> None:
         self._raw = raw
+        self._features = features
         count = sum(len(ids) for ids in raw.splits.values())
         self.quarantine = Quarantine(count, max_bad_fraction)
         self.overlap = Overlap()
+        self.image_ids: dict[str, list[str]] = {split: [] for split in raw.splits}
         self.categories: dict[str, dict[int, int]] = {split: {} for split in raw.splits}
 
-    def shards(self, split: str) -> list[Callable[[], Iterator[KeyExample]]]:
-        """Generators of the split's examples, to be used one after the other."""
-        total = len(self._raw.splits[split])
-        examples = self._examples(split)
-        num_shards = -(-total // _SHARD_EXAMPLES)
-        # The last one takes all there is, so that the stream comes to its end.
-        sizes = [_SHARD_EXAMPLES] * (num_shards - 1) + [None]
-        return [partial(_good, itertools.islice(examples, size)) for size in sizes]
-
-    def _examples(self, split: str) -> Iterator[KeyExample | None]:
-        """One for each id of the split, None for a bad one."""
-        ids = self._raw.splits[split]
-        results = progress(
-            map_in_order(self._read, ids), len(ids), f"{self._name} {split}"
+    def write(self, split: str, folder: pathlib.Path, name: str) -> list[Written]:
+        """Writes the files of a split."""
+        return write_shards(
+            folder,
+            divide(
+                self._raw.splits[split],
+                _SHARD_EXAMPLES,
+                # As TFDS names them.
+                lambda i, n: f"{name}-{split}.array_record-{i:05d}-of-{n:05d}",
+            ),
+            self._read,
+            partial(self._count, split),
+            title=f"{name} {split}",
         )
-        for key, result in enumerate(results):
-            if isinstance(result, ValueError):
-                self.quarantine.add(ids[key], result)
-                yield None
-                continue
-            encoded, raw = result
-            if raw.stacks:
-                self.overlap.add(raw.label, raw.stacks)
-                counts = self.categories[split]
-                for category_id in sorted(set().union(*raw.stacks)):
-                    counts[category_id] = counts.get(category_id, 0) + 1
-            yield key, encoded
 
-    def _read(self, image_id: str) -> "tuple[dict[str, Any], RawExample] | ValueError":
+    def _read(self, image_id: str) -> tuple[bytes | None, dict[str, Any]]:
         """Reads and checks a photo and its label; both stay encoded."""
         try:
             raw = self._raw.read(image_id)
@@ -206,18 +275,56 @@ class _Preparation:
                     " (height, width); allowed are equal sizes"
                 )
         except (ValueError, OSError) as error:
-            return error if isinstance(error, ValueError) else ValueError(str(error))
+            return None, {"bad": str(error)}
         # Files, because TFDS stores their bytes as they are; arrays it would encode
         # with TensorFlow.
-        encoded: dict[str, Any] = {
+        example: dict[str, Any] = {
             "image": io.BytesIO(raw.image),
             "label": io.BytesIO(encode_label(raw.label)),
             "image_id": image_id,
         }
+        note: dict[str, Any] = {}
         if raw.stacks:
-            encoded[STACKS] = format_stacks(raw.stacks)
-        return encoded, raw
+            example[STACKS] = format_stacks(raw.stacks)
+            overlap = Overlap()
+            overlap.add(raw.label, raw.stacks)
+            # JSON would make texts of the ids as keys.
+            note = {key: list(pixels.items()) for key, pixels in vars(overlap).items()}
+        # TFDS leaves the order of the features to chance, and checksums with it.
+        record = tf_example_pb2.Example.FromString(  # pyright: ignore[reportAttributeAccessIssue]
+            self._features.serialize_example(example)
+        )
+        return record.SerializeToString(deterministic=True), note
+
+    def _count(self, split: str, image_id: str, note: dict[str, Any]) -> None:
+        if "bad" in note:
+            self.quarantine.add(image_id, ValueError(note["bad"]))
+            return
+        self.image_ids[split].append(image_id)
+        categories: set[int] = set()
+        for key, pixels in vars(self.overlap).items():
+            for category_id, count in note.get(key, ()):
+                pixels[category_id] = pixels.get(category_id, 0) + count
+                categories.add(category_id)
+        photos = self.categories[split]
+        for category_id in sorted(categories):
+            photos[category_id] = photos.get(category_id, 0) + 1
 
 
-def _good(examples: Iterable[KeyExample | None]) -> Iterator[KeyExample]:
-    return (example for example in examples if example is not None)
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+
+
+def _digest(splits: Mapping[str, Sequence[str]]) -> str:
+    lists = {split: list(ids) for split, ids in splits.items()}
+    return hashlib.sha256(json.dumps(lists).encode()).hexdigest()
+
+
+def _keep_if_of(folder: pathlib.Path, origin: dict[str, Any]) -> None:
+    """Empties a folder unless what lies there was begun from the same."""
+    path = folder / _ORIGIN
+    if path.is_file() and json.loads(path.read_text()) == origin:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_whole(path, json.dumps(origin))

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import io
 import itertools
 import json
 import os
@@ -12,7 +11,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import tensorflow_datasets as tfds
 from absl import logging
 
 from fashionjax.data.datasets.ccp import Ccp
@@ -23,7 +21,7 @@ from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist
 from fashionjax.data.instances import ORDERS, SMALLER_WINS
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.data.locking import locked
-from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.photo_builder import CARD, PhotoBuilder
 from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.refined import Refinement, read_refinement
@@ -55,6 +53,8 @@ class Prepared:
         quarantine: What is wrong with the photos that were left out, by their ids.
         overlap: Pixels `visible` and `hidden` by category, of datasets of instances;
             see `fashionjax.data.instances.Overlap`.
+        card: A page of Markdown that describes it; None if an earlier version of this
+            project prepared it.
         fresh: Whether this call made it, rather than found it.
     """
 
@@ -65,6 +65,7 @@ class Prepared:
     raw: dict[str, Any]
     quarantine: dict[str, str]
     overlap: dict[str, dict[str, int]]
+    card: pathlib.Path | None
     fresh: bool
 
 
@@ -89,8 +90,8 @@ def prepare(
 ) -> Prepared:
     """Prepares a dataset, unless it is there already.
 
-    A preparation that is interrupted leaves nothing that reads as complete; two at the
-    same time wait for each other.
+    A preparation that is interrupted leaves nothing that reads as complete, and the
+    next one goes on from there; two at the same time wait for each other.
 
     Args:
         name: One of `DATASETS`.
@@ -136,6 +137,7 @@ def prepare(
     metadata = _metadata(directory)
     # Datasets prepared before there was a quarantine have none.
     left_out = metadata.get("quarantine", {})
+    card = directory / CARD
     if left_out and not found:
         print(
             f"Left out {len(left_out)} of {name}, also listed in"
@@ -150,6 +152,7 @@ def prepare(
         raw=metadata["raw"],
         quarantine=left_out,
         overlap=metadata.get("overlap", {}),
+        card=card if card.exists() else None,
         fresh=not found,
     )
 
@@ -189,10 +192,11 @@ def open_split(
     scheme = scheme or dataset.schemes()[0]
     if scheme not in (allowed := [v.name for v in _variants(dataset)]):
         raise ValueError(f"split {scheme!r}; allowed are {', '.join(allowed)}")
-    if set(label_map.target_of) != set(dataset.SOURCE_IDS):
+    num_ids = len(dataset.SOURCE_NAMES)
+    if set(label_map.target_of) != set(range(num_ids)):
         raise ValueError(
             f"label map {label_map.name!r} is not for {name}; allowed are maps of the"
-            f" ids 0..{max(dataset.SOURCE_IDS)}"
+            f" ids 0..{num_ids - 1}"
         )
     directory = _directory(pathlib.Path(data_dir), dataset, scheme)
     if not directory.is_dir():
@@ -265,20 +269,18 @@ def _build(
 ) -> None:
     """Runs the builder; only its last step, a rename, makes the result visible."""
     directory = _directory(data_dir, dataset, variant.name)
-    # We hold the lock, so what is incomplete belongs to a process that died.
-    for rest in directory.parent.glob("*incomplete*"):
-        shutil.rmtree(rest)
-    shutil.rmtree(directory, ignore_errors=True)
-    config = tfds.download.DownloadConfig(manual_dir=raw, try_download_gcs=False)
+    # We hold the lock, so what lies here belongs to a process that died.
+    staging = directory.with_name(f"{directory.name}.incomplete")
     with _quiet():
         builder = dataset(
             variant=variant,
             refinement=refinement,
             data_dir=data_dir,
-            file_format="array_record",
             max_bad_fraction=max_bad_fraction,
         )
-        builder.download_and_prepare(download_config=config)
+    builder.write(raw, staging)
+    shutil.rmtree(directory, ignore_errors=True)
+    staging.rename(directory)
 
 
 def _check_same_files(
@@ -316,13 +318,10 @@ def _describe(raw: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences TFDS, which has bars, notices and warnings of its own."""
+    """Silences TFDS, which warns of configs that are no member of a list."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
-    tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
+        yield
     finally:
-        tfds.enable_progress_bar()
         logging.set_verbosity(verbosity)

@@ -79,7 +79,7 @@ class PreparedSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)} in split {self.split}")
-        record = self._records[index]
+        record = self._record(index)
         image_id = record["image_id"].decode()
         name = f"image {image_id!r} of {self.directory}"
         image = decode_image(record[IMAGE], name=name, size=self.size)
@@ -91,6 +91,16 @@ class PreparedSource:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         return {IMAGE: image, "image_id": image_id} | labelled
+
+    def _record(self, index: int) -> dict[str, Any]:
+        try:
+            return self._records[index]
+        except RuntimeError as error:  # of ArrayRecord, which checks a hash
+            raise ValueError(
+                f"cannot read example {index} of split {self.split} of"
+                f" {self.directory}: {error}. Prepare it anew:"
+                " python -m fashionjax.data prepare … --overwrite"
+            ) from error
 
     def _labelled(self, label: np.ndarray, record: dict[str, Any]) -> dict[str, Any]:
         """From what the record holds to classes."""

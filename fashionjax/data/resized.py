@@ -23,7 +23,6 @@ from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.shards import (
     divide,
     remove_summaries,
-    sha256_of,
     write_shards,
     write_whole,
 )
@@ -31,8 +30,10 @@ from fashionjax.data.shards import (
 FOLDER = "resized"
 """Where the caches of a prepared dataset lie in its folder, and go with it."""
 
+INDEX = "index.json"
+"""What a cache is of, the checksums of its files and the ids of its photos."""
+
 _FORMAT = 1
-_INDEX = "index.json"
 _SHARD_EXAMPLES = 1000
 # Labels shrink to a fiftieth; photos are kept as they are, being no smaller then.
 _OPTIONS = "group_size:1,zstd:3"
@@ -106,32 +107,6 @@ class ResizedSource:
                 " made anew"
             ) from error
 
-    def verify(self) -> None:
-        """Compares all files with what was written.
-
-        Raises:
-            ValueError: One of them differs; the message names it and the images in it
-                that cannot be read.
-        """
-        for shard, end in zip(self._shards, self._ends, strict=True):
-            path = self._folder / shard["file"]
-            if path.is_file() and sha256_of(path) == shard["sha256"]:
-                continue
-            indices = range(end - shard["num_records"], end)
-            unreadable = [self._image_ids[i] for i in indices if not self._readable(i)]
-            raise ValueError(
-                f"{path} is not what was written; of its {len(indices)} images"
-                f" {len(unreadable)} cannot be read: {', '.join(unreadable[:10])}."
-                f" Remove {self._folder}, and it is made anew"
-            )
-
-    def _readable(self, index: int) -> bool:
-        try:
-            self[index]
-        except ValueError:
-            return False
-        return True
-
     def _file_of(self, index: int) -> pathlib.Path:
         shard = self._shards[bisect.bisect_right(self._ends, index)]
         return self._folder / shard["file"]
@@ -139,7 +114,7 @@ class ResizedSource:
     def _open(self) -> None:
         from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-        index = json.loads((self._folder / _INDEX).read_text())
+        index = json.loads((self._folder / INDEX).read_text())
         self.split: str = index["split"]
         self.size: tuple[int, int] = tuple(index["size"])
         self._image_ids: list[str] = index["image_ids"]
@@ -240,6 +215,6 @@ def _write(source: PreparedSource, folder: pathlib.Path) -> None:
         "shards": [dataclasses.asdict(shard) for shard in written],
         "image_ids": image_ids,
     }
-    write_whole(staging / _INDEX, json.dumps(index))
+    write_whole(staging / INDEX, json.dumps(index))
     remove_summaries(staging)
     staging.rename(folder)

@@ -135,6 +135,30 @@ def write_whole(path: pathlib.Path, text: str) -> None:
     _publish(part, path)
 
 
+def unreadable_records(path: pathlib.Path, num_records: int) -> list[int]:
+    """Tries all records of a file, each of which has a hash of its own.
+
+    Args:
+        path: The file; it may be missing.
+        num_records: How many it should have.
+
+    Returns:
+        The numbers of those that cannot be read, from 0 on.
+    """
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+    records = ArrayRecordDataSource(f"{path}[0:{num_records}]")
+
+    def is_lost(number: int) -> bool:
+        try:
+            records[number]
+        except (RuntimeError, ValueError, IndexError):
+            return True
+        return False
+
+    return [number for number in range(num_records) if is_lost(number)]
+
+
 def _write(
     folder: pathlib.Path,
     shard: Shard[T],

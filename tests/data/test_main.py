@@ -8,9 +8,10 @@ IDS = [f"{i:04d}" for i in range(1, 31)]
 def test_prepare_prints_counts_and_place(write_ccp, tmp_path, capsys):
     raw, _ = write_ccp(IDS)
     words = ["prepare", "ccp", f"--raw={raw}", f"--data_dir={tmp_path / 'data'}"]
+    folder = tmp_path / "data/ccp/s0_90_10/1.0.0"
     assert main([*words, "--split=s0_90_10"]) == 0
     assert capsys.readouterr().out == (
-        f"ccp prepared: 27 train, 3 val\nin {tmp_path / 'data/ccp/s0_90_10/1.0.0'}\n"
+        f"ccp prepared: 27 train, 3 val\nin {folder}\ndescribed in {folder}/README.md\n"
     )
     assert main([*words, "--split=s0_90_10"]) == 0
     assert "ccp is there already: 27 train, 3 val" in capsys.readouterr().out
@@ -23,7 +24,7 @@ def test_instances_say_how_much_is_covered(tmp_path, capsys):
         f"fashionpedia: 10 drawn photos in {tmp_path / 'raw'}\n"
     )
     assert main(["prepare", "fashionpedia", raw, f"--data_dir={tmp_path}"]) == 0
-    counts, _, covered = capsys.readouterr().out.splitlines()
+    counts, _, _, covered = capsys.readouterr().out.splitlines()
     assert counts == "fashionpedia prepared: 8 train, 1 val, 1 test"
     assert "% of the labelled pixels lie below other things: " in covered
 
@@ -65,7 +66,7 @@ def test_prepare_writes_the_caches_of_a_size(write_ccp, tmp_path, capsys):
     words = ["prepare", "ccp", f"--raw={raw}", f"--data_dir={tmp_path}"]
     words += ["--split=s0_90_10", "--size=10x8"]
     assert main([*words, "--label_map=ccp_4"]) == 0
-    assert capsys.readouterr().out.splitlines()[2:] == [
+    assert capsys.readouterr().out.splitlines()[3:] == [
         "train: 27 at 10x8",
         "val: 3 at 10x8",
     ]

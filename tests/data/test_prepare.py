@@ -1,3 +1,4 @@
+import itertools
 import os
 import pathlib
 import signal
@@ -7,11 +8,15 @@ import textwrap
 import threading
 
 import pytest
+import tensorflow_datasets as tfds
 
+from fashionjax.data import photo_builder
 from fashionjax.data import prepare as prepare_module
 from fashionjax.data.datasets import ccp
 from fashionjax.data.label_maps import CCP_59
 from fashionjax.data.prepare import default_data_dir, open_split, prepare
+from fashionjax.data.synthesize import synthesize
+from fashionjax.data.variant import Variant
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
 
@@ -104,38 +109,136 @@ def test_unknown_names_are_refused(tmp_path):
 
 
 _KILLED = """
-    import os, signal
+    import itertools, os, pathlib, signal, time
+    from fashionjax.data import photo_builder
     from fashionjax.data.datasets import ccp
     from fashionjax.data.prepare import open_split, prepare
-    read, count = ccp.read_label, 0
+    photo_builder._SHARD_EXAMPLES = 5
+    read, count = ccp.read_label, itertools.count(1)
     def read_label(path):
-        global count
-        count += 1
-        if count == {count}:
+        if next(count) == {count}:
+            while {wait} and not list(pathlib.Path({data!r}).rglob("*.summary.json")):
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         return read(path)
     ccp.read_label = read_label
-    prepare("ccp", {raw!r}, {data!r})
+    prepare("ccp", {raw!r}, {data!r}, max_bad_fraction=0.1)
 """
 
 
-@pytest.mark.parametrize("count", [3, 29])
-def test_a_killed_preparation_leaves_nothing_that_reads_as_complete(
-    write_ccp, tmp_path, count
+def _bytes(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+@pytest.mark.parametrize(("count", "wait"), [(3, False), (25, True)])
+def test_a_killed_preparation_goes_on_to_the_same_bytes(
+    write_ccp, tmp_path, monkeypatch, count, wait
 ):
+    monkeypatch.setattr("fashionjax.data.photo_builder._SHARD_EXAMPLES", 5)
     raw, _ = write_ccp(IDS)
+    (raw / "photos/0003.jpg").write_bytes(b"")  # one to train
     data = tmp_path / "data"
-    script = textwrap.dedent(_KILLED.format(count=count, raw=str(raw), data=str(data)))
+    script = _KILLED.format(count=count, wait=wait, raw=str(raw), data=str(data))
     root = pathlib.Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, timeout=60
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=root,
+        capture_output=True,
+        timeout=60,
     )
-    assert done.returncode == -signal.SIGKILL
-    assert list(data.rglob("*incomplete*"))
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    (staging,) = data.rglob("*incomplete*")
     with pytest.raises(ValueError, match="not prepared"):
         open_split("ccp", data, "train", (5, 4), CCP_59)
-    assert sum(prepare("ccp", raw, data).num_examples.values()) == 30
+    # A file counts as finished when its summary is there.
+    finished = [p.name[: -len(".summary.json")] for p in staging.glob("*.summary.json")]
+    assert bool(finished) == wait
+    kept = {name: (staging / name).stat().st_ino for name in finished}
+    went_on = prepare("ccp", raw, data, max_bad_fraction=0.1)
+    assert {name: (went_on.directory / name).stat().st_ino for name in kept} == kept
     assert not list(data.rglob("*incomplete*"))
+    unbroken = prepare("ccp", raw, tmp_path / "unbroken", max_bad_fraction=0.1)
+    assert list(unbroken.quarantine) == ["0003"]
+    assert _bytes(went_on.directory) == _bytes(unbroken.directory)
+
+
+def _interrupted(monkeypatch, end, *arguments, **options):
+    """Prepares up to the label of a photo."""
+    encode, count = photo_builder.encode_label, itertools.count()
+
+    def encode_label(label):
+        if next(count) == end:
+            raise KeyboardInterrupt
+        return encode(label)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(photo_builder, "encode_label", encode_label)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(*arguments, **options)
+
+
+def test_what_is_counted_of_instances_survives_interruptions(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_builder, "_SHARD_EXAMPLES", 3)
+    synthesize("fashionpedia", tmp_path / "raw", 14)
+    unbroken = prepare("fashionpedia", tmp_path / "raw", tmp_path / "unbroken")
+    for _ in range(2):
+        _interrupted(
+            monkeypatch, 5, "fashionpedia", tmp_path / "raw", tmp_path / "broken"
+        )
+    went_on = prepare("fashionpedia", tmp_path / "raw", tmp_path / "broken")
+    assert went_on.overlap == unbroken.overlap
+    assert _bytes(went_on.directory) == _bytes(unbroken.directory)
+
+
+def test_nothing_is_kept_of_other_raw_files(write_ccp, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_builder, "_SHARD_EXAMPLES", 5)
+    raw, _ = write_ccp(IDS)
+    _interrupted(monkeypatch, 20, "ccp", raw, tmp_path / "data")
+    assert list((tmp_path / "data").rglob("*.summary.json"))
+    (raw / "photos/0001.jpg").unlink()
+    done = prepare("ccp", raw, tmp_path / "data")
+    assert sum(done.num_examples.values()) == 29
+    unbroken = prepare("ccp", raw, tmp_path / "unbroken")
+    assert _bytes(done.directory) == _bytes(unbroken.directory)
+
+
+def test_more_bad_photos_are_allowed_without_beginning_anew(
+    write_ccp, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(photo_builder, "_SHARD_EXAMPLES", 5)
+    raw, _ = write_ccp(IDS)
+    (raw / "photos/0003.jpg").write_bytes(b"")
+    (raw / "photos/0028.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match="2 of 30 examples are bad; allowed are 1"):
+        prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.04)
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.07)
+    assert list(done.quarantine) == ["0003", "0028"]
+    assert "ccp train: going on; 5 of 5 files are there" in capsys.readouterr().err
+
+
+def test_what_was_there_stays_until_it_is_prepared_anew(
+    write_ccp, tmp_path, monkeypatch
+):
+    raw, _ = write_ccp(IDS)
+    before = _bytes(prepare("ccp", raw, tmp_path / "data").directory)
+    _interrupted(monkeypatch, 20, "ccp", raw, tmp_path / "data", overwrite=True)
+    found = prepare("ccp", raw, tmp_path / "data")
+    assert not found.fresh
+    assert _bytes(found.directory) == before
+
+
+def test_tfds_prepares_the_same_files(write_ccp, tmp_path):
+    raw, _ = write_ccp(IDS)
+    done = prepare("ccp", raw, tmp_path / "data")
+    builder = ccp.Ccp(variant=Variant(ccp.HASH_SPLIT), data_dir=tmp_path / "tfds")
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=raw, try_download_gcs=False
+        )
+    )
+    assert _bytes(builder.data_path) == _bytes(done.directory)
+    assert len(builder.as_data_source("train")) == done.num_examples["train"]
+    assert "tensorflow" not in sys.modules
 
 
 def test_two_at_once_prepare_once(write_ccp, tmp_path, monkeypatch):

@@ -183,19 +183,13 @@ def test_damage_is_told_by_the_name_of_the_photo(data):
     with pytest.raises(ExampleError, match=f"cannot read example 5: .*'{image_id}'"):
         list(eval_batches(source, batch_size=5))
     assert source[4]["image_id"] != image_id
-    with pytest.raises(
-        ValueError, match=rf"{path} .*of its 4 images 1 cannot be read: {image_id}\."
-    ):
-        source.verify()
     shutil.rmtree(path.parent)
-    again = _open(data)
-    assert again[5]["image_id"] == image_id
-    again.verify()
+    assert _open(data)[5]["image_id"] == image_id
 
 
 @pytest.mark.parametrize("size", [None, 0, 100_000])
 def test_a_file_that_is_lost_or_cut_is_told(data, size):
-    source = _open(data)
+    _open(data)
     path = resized_folder(_open(data, resized=False)) / "00001.array_record"
     if size is None:
         path.unlink()
@@ -203,23 +197,19 @@ def test_a_file_that_is_lost_or_cut_is_told(data, size):
         path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(ValueError, match=f"cannot read image .* of {path}"):
         _open(data)[5]
-    with pytest.raises(ValueError, match="of its 4 images 4 cannot be read"):
-        source.verify()
 
 
 _KILLED = """
-    import os, signal, pathlib
+    import itertools, os, pathlib, signal, time
     from fashionjax.data import resized
     from fashionjax.data.label_maps import CCP_4
     from fashionjax.data.prepare import open_split
     resized._SHARD_EXAMPLES = 4
-    encode, count = resized.encode_photo, 0
+    encode, count = resized.encode_photo, itertools.count(1)
     def encode_photo(image):
-        global count
-        count += 1
-        if count == 10:
+        if next(count) == 10:
             while not list(pathlib.Path({data!r}).rglob("00000.*summary.json")):
-                pass
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         return encode(image)
     resized.encode_photo = encode_photo

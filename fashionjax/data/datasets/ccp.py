@@ -188,7 +188,7 @@ class Ccp(PhotoBuilder):
     HOMEPAGE = "https://github.com/bearpaw/clothing-co-parsing"
     LICENSE = "Apache-2.0"
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
-    SOURCE_IDS = range(len(CCP_NAMES))
+    SOURCE_NAMES = CCP_NAMES
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=HASH_SPLIT, description="80/10/10 by file name."),
         tfds.core.BuilderConfig(name=S0_SPLIT, description="90/10 of S0, no test."),

@@ -124,7 +124,7 @@ class Cfpd(PhotoBuilder):
     HOMEPAGE = "https://sites.google.com/site/fashionparsing/dataset"
     LICENSE = "None stated; the photos belong to their owners."
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
-    SOURCE_IDS = range(CFPD_23.num_classes)
+    SOURCE_NAMES = CFPD_23.class_names
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=S4_SPLIT, description="2038/108/536 of S4."),
         tfds.core.BuilderConfig(

@@ -141,11 +141,9 @@ class _Fashionista(PhotoBuilder, skip_registration=True):
 
     Attributes:
         FILES: Names of the MATLAB file; one of them must be there.
-        NAMES: The labels by their position.
     """
 
     FILES: ClassVar[tuple[str, ...]]
-    NAMES: ClassVar[tuple[str, ...]]
     LICENSE = "For research; the photos belong to their owners."
     HOMEPAGE = "http://vision.is.tohoku.ac.jp/~kyamagu/research/clothing_parsing/"
     BUILDER_CONFIGS: ClassVar = [
@@ -177,7 +175,7 @@ class _Fashionista(PhotoBuilder, skip_registration=True):
     ) -> _RawFashionista:
         """Opens the file; there is one scheme, and there are no instances."""
         del scheme, overlap
-        return _RawFashionista(cls._file(root), cls.NAMES)
+        return _RawFashionista(cls._file(root), cls.SOURCE_NAMES)
 
     @classmethod
     def _file(cls, root: pathlib.Path) -> pathlib.Path:
@@ -189,8 +187,7 @@ class Fashionista(_Fashionista):
 
     TITLE = "Refined Fashionista v1.0: photos with 25 labels a pixel."
     FILES = ("fashionista-v1.0.mat",)
-    NAMES = FASHIONISTA_25.class_names
-    SOURCE_IDS = range(len(FASHIONISTA_25.class_names))
+    SOURCE_NAMES = FASHIONISTA_25.class_names
     MANUAL_DOWNLOAD_INSTRUCTIONS = _LAYOUT.format(
         files=FILES[0],
         where="its authors (github.com/pongsate1/fashion-parsing) give it on request",
@@ -202,8 +199,7 @@ class FashionistaV02(_Fashionista):
 
     TITLE = "Fashionista v0.2: photos with 56 labels of superpixels."
     FILES = ("fashionista_v0.2.1.mat", "fashionista_v0.2.mat")
-    NAMES = FASHIONISTA_V02_NAMES
-    SOURCE_IDS = range(len(FASHIONISTA_V02_NAMES))
+    SOURCE_NAMES = FASHIONISTA_V02_NAMES
     MANUAL_DOWNLOAD_INSTRUCTIONS = _LAYOUT.format(
         files=FILES[0], where="it is in fashionista-v0.2.1.tgz of its homepage"
     )

@@ -171,7 +171,7 @@ class Fashionpedia(PhotoBuilder):
     HOMEPAGE = "https://fashionpedia.github.io/home/"
     LICENSE = "Annotations: CC BY 4.0. The photos belong to their owners."
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
-    SOURCE_IDS = range(len(FASHIONPEDIA_CATEGORIES))
+    SOURCE_NAMES = FASHIONPEDIA_CATEGORIES
     HAS_INSTANCES = True
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(

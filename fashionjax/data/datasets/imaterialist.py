@@ -239,7 +239,7 @@ class _Imaterialist(PhotoBuilder, skip_registration=True):
         "For non-commercial research and education, by the contest's rules; the photos"
         " belong to their owners."
     )
-    SOURCE_IDS = range(len(FASHIONPEDIA_CATEGORIES))
+    SOURCE_NAMES = FASHIONPEDIA_CATEGORIES
     HAS_INSTANCES = True
 
     @classmethod

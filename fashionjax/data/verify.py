@@ -1,0 +1,79 @@
+"""Compares what lies on disk with what was written."""
+
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fashionjax.data.photo_builder import IMAGE_IDS
+from fashionjax.data.progress import progress
+from fashionjax.data.resized import FOLDER, INDEX
+from fashionjax.data.shards import sha256_of, unreadable_records
+
+_MOST_NAMES = 10
+
+
+def verify(directory: pathlib.Path) -> int:
+    """Reads all files of a prepared dataset and of its caches of a size.
+
+    Args:
+        directory: The folder of the prepared version.
+
+    Returns:
+        The number of files; all are as they were written.
+
+    Raises:
+        ValueError: Some are not. The message names each, and the photos in it that
+            cannot be read.
+    """
+    metadata = json.loads((directory / "metadata.json").read_text())
+    if "shards" not in metadata:
+        raise ValueError(
+            f"{directory} was prepared before there were checksums; prepare it anew:"
+            " python -m fashionjax.data prepare … --overwrite"
+        )
+    image_ids = json.loads((directory / IMAGE_IDS).read_text())
+    files = [
+        file
+        for split, shards in metadata["shards"].items()
+        for file in _files(directory, shards, image_ids[split])
+    ]
+    for path in sorted((directory / FOLDER).glob(f"*/*/{INDEX}")):
+        index = json.loads(path.read_text())
+        files += _files(path.parent, index["shards"], index["image_ids"])
+    damage = [
+        f"  {path}: {_describe(path, ids)}"
+        for path, sha256, ids in progress(files, len(files), "files")
+        if not path.is_file() or sha256_of(path) != sha256
+    ]
+    if damage:
+        raise ValueError(
+            f"{len(damage)} of {len(files)} files are not what was written:\n"
+            + "\n".join(damage)
+            + f"\nWhat is in {directory / FOLDER} may be removed and is made anew; all"
+            " else: python -m fashionjax.data prepare … --overwrite"
+        )
+    return len(files)
+
+
+def _files(
+    folder: pathlib.Path, shards: Sequence[dict[str, Any]], image_ids: Sequence[str]
+) -> Iterator[tuple[pathlib.Path, str, Sequence[str]]]:
+    """Each file with its checksum and the ids of its photos."""
+    start = 0
+    for shard in shards:
+        end = start + shard["num_records"]
+        yield folder / shard["file"], shard["sha256"], image_ids[start:end]
+        start = end
+
+
+def _describe(path: pathlib.Path, image_ids: Sequence[str]) -> str:
+    lost = [image_ids[i] for i in unreadable_records(path, len(image_ids))]
+    if not lost:
+        return f"all its {len(image_ids)} photos can be read"
+    more = len(lost) - _MOST_NAMES
+    rest = f" and {more} more" if more > 0 else ""
+    return (
+        f"of its {len(image_ids)} photos {len(lost)} cannot be read:"
+        f" {', '.join(lost[:_MOST_NAMES])}{rest}"
+    )
