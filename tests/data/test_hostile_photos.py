@@ -1,17 +1,24 @@
-"""Photos as they should not be, from the raw folder to an example."""
+"""Photos as they should not be, from the raw files of every dataset to an example."""
 
 import io
+import itertools
+import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fashionjax.data.label_maps import CCP_59
-from fashionjax.data.prepare import open_split, prepare
+from fashionjax.data import synthesize
+from fashionjax.data.datasets import ccp
+from fashionjax.data.prepare import prepare
+from fashionjax.data.prepared import PreparedSource
+from fashionjax.data.synthetic import photo_categories, render_photo
 
-IDS = [f"{i:04d}" for i in range(1, 31)]
-VICTIM = "0003"  # one to train
-SIZE = (12, 9)
+JUMPSUIT = 11
+SIZE = (96, 72)
+COUNT = 24
 
 
 def _encode(image, image_format, **options):
@@ -20,62 +27,140 @@ def _encode(image, image_format, **options):
     return file.getvalue()
 
 
-def _turned():
+def _turned(photo):
     exif = Image.Exif()
     exif[0x0112] = 6  # a viewer turns it upright, clockwise
-    return _encode(Image.new("RGB", SIZE, (200, 100, 50)), "JPEG", exif=exif)
+    stored = Image.fromarray(np.rot90(np.asarray(photo)))
+    return _encode(stored, "JPEG", exif=exif, quality=95)
 
 
-def _wide():
-    return _encode(Image.fromarray(np.full(SIZE, 0x64FF, np.uint16)), "PNG")
+def _wide(photo):
+    gray = np.asarray(photo.convert("L")).astype(np.uint16)
+    return _encode(Image.fromarray(gray << 8 | 0x7F), "PNG")
 
 
-UPRIGHT = SIZE[::-1]
+def _boundless(photo):
+    """A header that promises more than a hundred megapixels."""
+    data = bytearray(_encode(photo, "PNG"))
+    data[16:24] = struct.pack(">II", 10_001, 10_001)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
 READABLE = {
-    "cmyk": (_encode(Image.new("CMYK", UPRIGHT), "JPEG"), (255, 255, 255)),
-    "16 bit": (_wide(), (0x64, 0x64, 0x64)),
-    "palette": (
-        _encode(Image.new("RGB", UPRIGHT, (9, 8, 7)).convert("P"), "PNG"),
-        None,
-    ),
-    "another format": (
-        _encode(Image.new("RGB", UPRIGHT, (9, 8, 7)), "BMP"),
-        (9, 8, 7),
-    ),
-    "turned": (_turned(), (200, 100, 50)),
+    "cmyk": lambda photo: _encode(photo.convert("CMYK"), "JPEG", quality=95),
+    "16 bit": _wide,
+    "palette": lambda photo: _encode(photo.quantize(256), "PNG"),
+    "another format": lambda photo: _encode(photo, "BMP"),
+    "turned": _turned,
 }
-JPEG = _encode(Image.effect_noise((64, 64), 80).convert("RGB"), "JPEG")
 BAD = {
-    "empty": (b"", "cannot decode"),
-    "truncated": (JPEG[: len(JPEG) // 2], "cannot decode"),
-    "text": (b"<html>not found</html>", "cannot decode"),
-    "not upright": (_encode(Image.new("RGB", SIZE), "JPEG"), r"its photo \(9, 12\)"),
+    "empty": (lambda _: b"", "cannot decode"),
+    "truncated": (lambda photo: _encode(photo, "JPEG")[:900], "cannot decode"),
+    "text": (lambda _: b"<html>not found</html>", "cannot decode"),
+    "a format that starts a program": (lambda p: _encode(p, "EPS"), "cannot decode"),
+    "boundless": (_boundless, "10001x10001 pixels; allowed are 100000000"),
+    "not upright": (
+        lambda photo: _encode(photo.rotate(90, expand=True), "JPEG"),
+        r"is \(96, 72\), its photo \(72, 96\)",
+    ),
 }
 
-
-@pytest.mark.parametrize("kind", READABLE)
-def test_photos_of_any_kind_become_rgb(write_ccp, tmp_path, kind):
-    data, color = READABLE[kind]
-    raw, labels = write_ccp(IDS, SIZE)
-    (raw / f"photos/{VICTIM}.jpg").write_bytes(data)
-    done = prepare("ccp", raw, tmp_path / "data")
-    assert not done.quarantine
-    source = open_split("ccp", tmp_path / "data", "train", SIZE, CCP_59)
-    example = next(e for e in source if e["image_id"] == VICTIM)
-    np.testing.assert_array_equal(example["label"], labels[VICTIM])
-    assert example["image"].shape == (*SIZE, 3)
-    if color is not None:
-        np.testing.assert_allclose(example["image"].mean((0, 1)), color, atol=3)
+POSITION_IDS = ("ccp", "fashionista", "fashionista_v02", "cfpd")
 
 
-@pytest.mark.parametrize("kind", BAD)
-def test_photos_that_are_none_are_left_out(write_ccp, tmp_path, kind):
-    data, reason = BAD[kind]
-    raw, _ = write_ccp(IDS, SIZE)
-    (raw / f"photos/{VICTIM}.jpg").write_bytes(data)
-    with pytest.raises(ValueError, match=reason):
-        prepare("ccp", raw, tmp_path / "data")
-    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.04)
-    assert list(done.quarantine) == [VICTIM]
-    assert sum(done.num_examples.values()) == 29
+@pytest.fixture(scope="module")
+def people():
+    """Photos that every dataset keeps."""
+    seeds = (seed for seed in itertools.count() if JUMPSUIT not in _categories(seed))
+    return [render_photo(seed, SIZE) for seed in itertools.islice(seeds, COUNT)]
+
+
+def _categories(seed):
+    return photo_categories(seed)
+
+
+@pytest.fixture
+def write(people, tmp_path, monkeypatch):
+    """Writes the raw files of a dataset, some of the photos replaced by other bytes."""
+
+    def write_raw(name, replaced):
+        numbers = itertools.count()
+        encode = synthesize._jpeg
+        monkeypatch.setattr(
+            synthesize, "_jpeg", lambda p: replaced.get(next(numbers)) or encode(p)
+        )
+        raw = tmp_path / "raw"
+        raw.mkdir()
+        synthesize.WRITERS[name](raw, enumerate(people))
+        return raw
+
+    return write_raw
+
+
+def _id(name, number):
+    return f"{number + 1:04d}" if name in POSITION_IDS else f"{number:032x}"
+
+
+def _bytes_of(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("name", synthesize.WRITERS)
+def test_photos_of_any_kind_become_rgb_or_are_left_out(name, people, write, tmp_path):
+    images = [Image.fromarray(person.image) for person in people]
+    readable = dict(enumerate(READABLE.values(), 3))
+    bad = dict(enumerate(BAD.values(), 10))
+    # An empty file is none to the writers.
+    replaced = {i: make(images[i]) for i, make in readable.items()}
+    replaced |= {i: make(images[i]) or b" " for i, (make, _) in bad.items()}
+    raw = write(name, replaced)
+    before = _bytes_of(raw)
+    with pytest.raises(ValueError, match="cannot decode"):
+        prepare(name, raw, tmp_path / "data")
+    assert not list((tmp_path / "data").rglob("dataset_info.json"))
+    done = prepare(name, raw, tmp_path / "data", max_bad_fraction=0.25)
+
+    assert done.quarantine.keys() == {_id(name, i) for i in bad}
+    for i, (_, reason) in bad.items():
+        assert re.search(reason, done.quarantine[_id(name, i)])
+    sources = [
+        PreparedSource(done.directory, split, None, None)
+        for split, count in done.num_examples.items()
+        if count
+    ]
+    examples = {e["image_id"]: e["image"] for source in sources for e in source}
+    assert len(examples) == COUNT - len(bad)
+    for number, make in readable.items():
+        seen = images[number].convert("L") if make is _wide else images[number]
+        expected = np.asarray(seen.convert("RGB")).astype(int)
+        difference = examples[_id(name, number)] - expected
+        assert np.abs(difference).mean() < 6, list(READABLE)[number - 3]
+    # Nothing else was written, and nothing of what was given.
+    assert _bytes_of(raw) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "raw"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8"])
+def test_empty_files_are_left_out(write_ccp, tmp_path, data):
+    raw, _ = write_ccp([f"{i:04d}" for i in range(1, 31)])
+    (raw / "photos/0003.jpg").write_bytes(data)
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.04)
+    assert list(done.quarantine) == ["0003"]
+    assert f"({len(data)} bytes)" in done.quarantine["0003"]
+
+
+def test_too_many_bad_photos_end_the_preparation_early(
+    write_ccp, tmp_path, monkeypatch
+):
+    raw, _ = write_ccp([f"{i:04d}" for i in range(1, 301)])
+    for photo in (raw / "photos").iterdir():
+        photo.write_bytes(b"")
+    read = []
+    original = ccp.read_label
+    monkeypatch.setattr(
+        ccp, "read_label", lambda path: read.append(path) or original(path)
+    )
+    with pytest.raises(ValueError, match="4 of 300 examples are bad; allowed are 3"):
+        prepare("ccp", raw, tmp_path / "data")
+    assert len(read) < 100

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.io
 import tensorflow_datasets as tfds
 
 from fashionjax.data.archive import extract_zip, fetch
@@ -20,6 +19,7 @@ from fashionjax.data.categories import CCP_NAMES
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import CCP_59
+from fashionjax.data.matlab import load_mat
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 
@@ -36,6 +36,7 @@ LAYOUT = (
 
 _MAX_ARCHIVE_BYTES = 4 << 30
 _MAX_ARCHIVE_FILES = 20_000
+_MAX_LABEL_BYTES = 1 << 28
 _S0_SEED = 0
 
 
@@ -165,13 +166,11 @@ def read_label(path: pathlib.Path) -> np.ndarray:
     Raises:
         ValueError: The file is damaged, has no such variable or other ids.
     """
-    try:
-        contents = scipy.io.loadmat(path, variable_names=["groundtruth"])
-    except Exception as error:  # scipy raises whatever a damaged file leads it to
-        raise ValueError(f"cannot read {path}: {error}") from error
+    contents = load_mat(path, ["groundtruth"], max_bytes=_MAX_LABEL_BYTES)
     label = contents.get("groundtruth")
-    if label is None or label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
-        found = None if label is None else f"{label.dtype}{list(label.shape)}"
+    is_array = isinstance(label, np.ndarray)
+    if not is_array or label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
+        found = f"{label.dtype}{list(label.shape)}" if is_array else repr(label)
         raise ValueError(
             f"{path}: groundtruth is {found}; allowed are integers [height, width]"
         )

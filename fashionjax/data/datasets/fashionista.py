@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.io
 import tensorflow_datasets as tfds
 
 from fashionjax.data.categories import FASHIONISTA_V02_NAMES
@@ -18,6 +17,7 @@ from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import decode_image, decode_integers
 from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import FASHIONISTA_25
+from fashionjax.data.matlab import load_mat
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import chosen_ids
@@ -25,6 +25,7 @@ from fashionjax.data.superpixels import look_up
 
 SPLIT = "tangseng"
 _VAL_EVERY = 10
+_MAX_BYTES = 4 << 30
 _LAYOUT = "The folder holds {files}; {where}."
 
 
@@ -66,26 +67,24 @@ class _RawFashionista:
     def __init__(self, path: pathlib.Path, names: Sequence[str]) -> None:
         self._path = path
         self._names = names
-        try:
-            contents = scipy.io.loadmat(
-                path,
-                variable_names=["truths", "test_index", "labels"],
-                squeeze_me=True,
-            )
-        except Exception as error:  # scipy raises whatever a damaged file leads it to
-            raise ValueError(f"cannot read {path}: {error}") from error
+        contents = load_mat(
+            path,
+            ["truths", "test_index", "labels"],
+            max_bytes=_MAX_BYTES,
+        )
         missing = {"truths", "test_index"} - contents.keys()
-        truths = np.atleast_1d(contents.get("truths", 0))
-        fields = set(truths.dtype.names or ())
-        if missing or not {"image", "annotation"} <= fields:
+        truths = np.ravel(contents.get("truths", ()))
+        fields = [set(t) if isinstance(t, dict) else set() for t in truths]
+        common = set.intersection(*fields) if fields else set()
+        if missing or not {"image", "annotation"} <= common:
             raise ValueError(
                 f"{path} holds no Fashionista: variables {sorted(missing)} are missing,"
-                f" truths has the fields {sorted(fields)}"
+                f" truths has the fields {sorted(common)}"
             )
         self._truths = truths
         if "labels" in contents:
             _check_names(contents["labels"], names, path)
-        test_index = np.atleast_1d(contents["test_index"])
+        test_index = np.ravel(contents["test_index"])
         if not np.issubdtype(test_index.dtype, np.number):
             raise ValueError(f"{path}: test_index has the type {test_index.dtype}")
         self.splits = split_ids(len(truths), test_index.astype(np.int64).tolist())
@@ -108,11 +107,11 @@ class _RawFashionista:
         )
 
     def _label(self, annotation: Any, name: str) -> np.ndarray:
-        if np.asarray(annotation).dtype.names is None:
+        if np.asarray(annotation).dtype == object:
+            label = self._superpixels(annotation, name)
+        else:
             # An image whose first channel holds the labels.
             label = decode_image(_bytes(annotation, name), name=name)[..., 0]
-        else:
-            label = self._superpixels(annotation, name)
         if label.max() >= len(self._names):
             raise ValueError(
                 f"{name} has the id {label.max()}; allowed are"
@@ -123,11 +122,11 @@ class _RawFashionista:
     def _superpixels(self, annotation: Any, name: str) -> np.ndarray:
         """Looks labels of superpixels up; MATLAB counts both from 1."""
         try:
-            _check_names(annotation["labels"].item(), self._names, self._path)
-            encoded = annotation["superpixel_map"].item()
-            labels = np.atleast_1d(annotation["superpixel_labels"].item())
-            labels = labels.astype(np.int64)
-        except (KeyError, ValueError) as error:
+            (annotation,) = np.ravel(annotation)
+            _check_names(annotation["labels"], self._names, self._path)
+            encoded = annotation["superpixel_map"]
+            labels = np.ravel(annotation["superpixel_labels"]).astype(np.int64)
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{name}: {error}") from error
         return look_up(
             decode_integers(_bytes(encoded, name), name=name) - 1,
@@ -207,7 +206,7 @@ class FashionistaV02(_Fashionista):
 
 def _check_names(found: Any, names: Sequence[str], path: pathlib.Path) -> None:
     """Refuses a file whose labels mean something else."""
-    found = [str(name) for name in np.atleast_1d(found)]
+    found = [str(name) for name in np.ravel(found)]
     # Both versions call it null at times; what counts is the others' order.
     if found[1:] != list(names[1:]):
         raise ValueError(f"{path} has the labels {found}; allowed are {list(names)}")

@@ -133,6 +133,17 @@ def test_wrong_annotations_are_named(write_ccp, tmp_path, contents, message):
     _assert_refused(raw, tmp_path, rf"0007\.mat: {message}")
 
 
+def test_a_label_that_grows_is_left_out(write_ccp, tmp_path, monkeypatch):
+    raw, _ = write_ccp(IDS)
+    monkeypatch.setattr(ccp, "_MAX_LABEL_BYTES", 10_000)
+    label = raw / "annotations/pixel-level/0007.mat"
+    bomb = {"groundtruth": np.zeros((200, 200), np.uint8)}
+    scipy.io.savemat(label, bomb, do_compression=True)
+    assert label.stat().st_size < 1_000
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.04)
+    assert "it holds more than 10000 bytes" in done.quarantine["0007"]
+
+
 def test_damaged_files_are_named(write_ccp, tmp_path):
     raw, _ = write_ccp(IDS)
     label = raw / "annotations/pixel-level/0007.mat"
