@@ -3,11 +3,12 @@
 import dataclasses
 from collections.abc import Iterator
 
-from fashionjax.constants import IGNORE_INDEX
+from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 from fashionjax.doctor.statistics import SourceCounts
 from fashionjax.doctor.summary import ALL, MapSummary
 
 _NO_CLASS = "no label"
+_NOTHING = "nothing"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +21,7 @@ class MappedClass:
         share: Its part of the labelled pixels; of `IGNORE_INDEX`, of all pixels.
         images: Number of images that contain it; None of `IGNORE_INDEX`.
         sources: Name of each id that becomes it and the id's part of the labelled
-            pixels, the largest first.
+            pixels, the largest first; of the background also what has no id.
     """
 
     class_id: int
@@ -41,6 +42,9 @@ def mapped_classes(mapped: MapSummary, sources: SourceCounts) -> Iterator[Mapped
     for class_id, name in [*enumerate(mapped.class_names), (IGNORE_INDEX, _NO_CLASS)]:
         ignored = class_id == IGNORE_INDEX
         ids = [s for s, target in mapped.sources.items() if target == class_id]
+        found = [(_source_name(mapped, sources, i), sources.shares[i]) for i in ids]
+        if class_id == BACKGROUND and sources.nothing:
+            found.append((_NOTHING, sources.nothing))
         if ignored and not ids:
             continue
         yield MappedClass(
@@ -48,10 +52,7 @@ def mapped_classes(mapped: MapSummary, sources: SourceCounts) -> Iterator[Mapped
             name,
             after.ignored_share if ignored else after.shares[class_id],
             None if ignored else after.images[class_id],
-            sorted(
-                ((_source_name(mapped, sources, i), sources.shares[i]) for i in ids),
-                key=lambda source: -source[1],
-            ),
+            sorted(found, key=lambda source: -source[1]),
         )
 
 

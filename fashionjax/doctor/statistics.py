@@ -63,6 +63,7 @@ class SourceCounts:
         pixels: Number of pixels of each id, also where it lies below others.
         covered: Number of those that lie below others.
         shares: Part of the labelled pixels that have each id, alone or with others.
+        nothing: Part of them that have none: between instances.
         images_by_number: How many images contain how many ids, by that number.
     """
 
@@ -71,6 +72,7 @@ class SourceCounts:
     pixels: list[int]
     covered: list[int]
     shares: list[float]
+    nothing: float
     images_by_number: dict[int, int]
 
 
@@ -102,6 +104,7 @@ def count_sources(
         pixels=sources.sum(axis=0).tolist(),
         covered=covered.sum(axis=0).tolist(),
         shares=(sources.sum(axis=0) / max(1, labelled)).tolist(),
+        nothing=1 - int((sources - covered).sum()) / labelled if labelled else 0.0,
         images_by_number=dict(zip(numbers.tolist(), counts.tolist(), strict=True)),
     )
 

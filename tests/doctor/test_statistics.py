@@ -67,6 +67,7 @@ def test_images_are_counted_for_all_of_their_categories():
     assert counts.images == {"all": [1, 1, 2], "test": [0, 0, 1]}
     assert (counts.pixels, counts.covered) == ([5, 3, 12], [1, 0, 2])
     assert counts.shares == [5 / 40, 3 / 40, 12 / 40]
+    assert counts.nothing == (40 - 20 + 3) / 40
     assert counts.images_by_number == {0: 1, 1: 1, 3: 1}
 
 

@@ -34,6 +34,23 @@ def _report(workdir, **changes):
     return write_report(workdir, **values | changes)
 
 
+def test_the_confusion_matrix_can_follow_the_body(tmp_path):
+    order = (0, 2, 1)
+    _report(tmp_path / "a", body_order=order)
+    _report(
+        tmp_path / "b",
+        evaluation=_evaluation(CONFUSION[np.ix_(order, order)]),
+        class_names=[NAMES[i] for i in order],
+    )
+    _report(tmp_path / "c")
+    files = [tmp_path / f"{run}/report/confusion.png" for run in "abc"]
+    followed, swapped, numbered = (np.asarray(Image.open(file)) for file in files)
+    np.testing.assert_array_equal(followed, swapped)
+    assert (followed != numbered).any()
+    pages = [(tmp_path / f"{run}/report/index.html").read_text() for run in "ac"]
+    assert ["from head to feet" in page for page in pages] == [True, False]
+
+
 def _panel(boxes=None):
     label = np.zeros((40, 30), np.uint8)
     label[10:30, 5:20] = 1
