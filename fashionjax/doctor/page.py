@@ -57,7 +57,7 @@ h3 { font-size: 16px; margin: 24px 0 10px; }
 td { white-space: nowrap; }
 td.wide { white-space: normal; overflow-wrap: anywhere; }
 td .number { width: 72px; }
-td .bar { width: calc(100% - 90px); }
+td .bar { width: calc(100% - 90px); min-width: 64px; }
 section details { margin-top: 12px; }
 details .scroll { border: 0; padding: 8px 0 0; }
 td[rowspan] { vertical-align: top; }
@@ -301,16 +301,19 @@ def _sources(shown: MapSummary, sources: SourceCounts) -> str:
     """What the dataset itself has, where that is not what is shown above."""
     if _is_plain(shown, sources):
         return ""
-    totals = {split: shown.splits[split].num_images for split in sources.images}
     order = sorted(range(len(sources.names)), key=lambda i: -sources.images[ALL][i])
     rows = []
     for i in order:
-        cells = [f"<td>{sources.images[ALL][i]:,}</td>"]
-        for split, images in sources.images.items():
-            part = images[i] / max(1, totals[split])
-            cells.append(markup.bar_cell(share_text(part), part))
+        everywhere, *parts = (
+            images[i] / max(1, sources.num_images[split])
+            for split, images in sources.images.items()
+        )
         covered = sources.covered[i] / max(1, sources.pixels[i])
-        cells += _cells([share_text(sources.shares[i]), share_text(covered)])
+        cells = [
+            f"<td>{sources.images[ALL][i]:,}</td>",
+            markup.bar_cell(share_text(everywhere), everywhere),
+            *_cells(map(share_text, (*parts, sources.shares[i], covered))),
+        ]
         rows.append(_row(markup.text(sources.names[i]), cells))
     several = [
         _row(str(number), _cells([f"{count:,}"]))

@@ -59,6 +59,7 @@ class SourceCounts:
 
     Attributes:
         names: By source id.
+        num_images: How many images, by split.
         images: Number of images that contain each id, by split.
         pixels: Number of pixels of each id, also where it lies below others.
         covered: Number of those that lie below others.
@@ -68,6 +69,7 @@ class SourceCounts:
     """
 
     names: tuple[str, ...]
+    num_images: dict[str, int]
     images: dict[str, list[int]]
     pixels: list[int]
     covered: list[int]
@@ -97,6 +99,7 @@ def count_sources(
     numbers, counts = np.unique(present.sum(axis=1), return_counts=True)
     return SourceCounts(
         names=tuple(names),
+        num_images={split: int(chosen.sum()) for split, chosen in rows.items()},
         images={
             split: present[chosen].sum(axis=0).tolist()
             for split, chosen in rows.items()

@@ -64,6 +64,7 @@ def test_images_are_counted_for_all_of_their_categories():
     sources[0, :3], sources[1, 2], sources[0, 255] = (5, 3, 2), 10, 7
     rows = {"all": np.ones(3, bool), "test": np.array([False, True, True])}
     counts = count_sources(sources, sources // 5, 40, ("a", "b", "c"), rows)
+    assert counts.num_images == {"all": 3, "test": 2}
     assert counts.images == {"all": [1, 1, 2], "test": [0, 0, 1]}
     assert (counts.pixels, counts.covered) == ([5, 3, 12], [1, 0, 2])
     assert counts.shares == [5 / 40, 3 / 40, 12 / 40]
