@@ -15,7 +15,7 @@ def upsampled_conv(
 
     The taps of a window fall on 2×2 pixels of the small map, so that each of the four
     phases of the result is a convolution by sums of taps: 16 multiplications for 4
-    results instead of 36, and the doubled map is never written. See decision 013.
+    results instead of 36, and the doubled map is never written. See decision 015.
 
     Args:
         x: Feature maps before doubling.
