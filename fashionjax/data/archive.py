@@ -1,21 +1,40 @@
 """Fetching and unpacking of archives from outside, which are not trusted."""
 
+import bz2
+import gzip
+import lzma
 import pathlib
 import shutil
 import stat
+import tarfile
 import tempfile
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterable
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import IO, Any, NamedTuple
 
 from fashionjax.data.paths import leaves_folder
 from fashionjax.data.progress import progress
 
 _CHUNK = 1 << 20
-# What zipfile raises for damaged, encrypted (RuntimeError) and unsupported archives.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+_LONGEST_HEADER = 1 << 24
+_ZIP = b"PK"
+_TAR_PACKED_BY: Mapping[bytes, Callable[[pathlib.Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+# What is raised for damaged, encrypted (RuntimeError) and unsupported archives.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+)
 
 
 def fetch(url: str, path: pathlib.Path, *, max_bytes: int, timeout: float = 30) -> None:
@@ -48,70 +67,125 @@ def fetch(url: str, path: pathlib.Path, *, max_bytes: int, timeout: float = 30) 
         part.unlink(missing_ok=True)
 
 
-def extract_zip(
+class _Entry(NamedTuple):
+    """A file or folder of an archive, or something else."""
+
+    name: str
+    is_folder: bool
+    is_special: bool
+    open: Callable[[], Any]
+
+
+def extract(
     archive: pathlib.Path, folder: pathlib.Path, *, max_bytes: int, max_files: int
 ) -> None:
-    """Unpacks a zip into a new folder, which appears only when it is complete.
+    """Unpacks a zip or tar into a new folder, which appears only when it is complete.
 
     Args:
-        archive: The zip file.
+        archive: The file; a tar may be packed by gzip, bzip2 or xz.
         folder: Where its contents go; must not exist, its parent must.
         max_bytes: The largest unpacked size in all that is accepted.
         max_files: The largest number of entries that is accepted.
 
     Raises:
-        ValueError: It is no zip or a damaged one; or an entry would land outside the
+        ValueError: It is neither, or a damaged one; or an entry would land outside the
             folder, is a link or other special file, or comes twice; or the contents
             exceed a limit. Nothing is left behind.
     """
     temporary = pathlib.Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpack-"))
+    left = max_bytes
     try:
-        with zipfile.ZipFile(archive) as contents:
-            entries = contents.infolist()
-            if len(entries) > max_files:
-                raise ValueError(
-                    f"{archive} has {len(entries)} entries; allowed are {max_files}"
-                )
-            for entry in entries:
-                _check_entry(entry, archive)
-            left = max_bytes
-            for entry in progress(entries, len(entries), f"unpack {archive.name}"):
-                left -= _unpack(contents, entry, temporary, left)
+        entries = progress(_entries(archive), None, f"unpack {archive.name}")
+        for count, entry in enumerate(entries, 1):
+            if count > max_files:
+                raise ValueError(f"{archive} has more than {max_files} entries")
+            _check_entry(entry, archive)
+            left -= _unpack(entry, archive, temporary, left)
         temporary.rename(folder)
-    except _DAMAGE as error:
-        raise ValueError(f"{archive} is no zip that can be read: {error}") from error
     except FileExistsError as error:
         raise ValueError(f"{archive} holds an entry twice: {error.filename}") from error
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, and not of what unpacks
+        raise ValueError(
+            f"{archive} is no zip or tar that can be read: {error}"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _check_entry(entry: zipfile.ZipInfo, archive: pathlib.Path) -> None:
-    if leaves_folder(entry.filename):
+def _entries(archive: pathlib.Path) -> Iterator[_Entry]:
+    with archive.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(_ZIP):
+        yield from _zip_entries(archive)
+        return
+    openers = [o for magic, o in _TAR_PACKED_BY.items() if start.startswith(magic)]
+    with openers[0](archive) if openers else archive.open("rb") as stream:
+        yield from _tar_entries(stream)
+
+
+def _zip_entries(archive: pathlib.Path) -> Iterator[_Entry]:
+    with zipfile.ZipFile(archive) as contents:
+        for entry in contents.infolist():
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            is_special = kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+            read = partial(contents.open, entry)
+            yield _Entry(entry.filename, entry.is_dir(), is_special, read)
+
+
+def _tar_entries(stream: IO[bytes]) -> Iterator[_Entry]:
+    with tarfile.TarFile(fileobj=_ShortReads(stream)) as contents:  # pyright: ignore[reportArgumentType]
+        for entry in contents:
+            is_file = entry.isreg() and not entry.issparse()
+            read = partial(contents.extractfile, entry)
+            is_special = not (is_file or entry.isdir())
+            yield _Entry(entry.name, entry.isdir(), is_special, read)
+
+
+class _ShortReads:
+    """A stream that refuses to be read at once: tarfile reads any header whole."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.seek, self.tell = stream.seek, stream.tell
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads some bytes.
+
+        Raises:
+            TarError: They are too many, or all.
+        """
+        if not 0 <= size <= _LONGEST_HEADER:
+            raise tarfile.TarError(f"a header of {size} bytes")
+        return self._stream.read(size)
+
+
+def _check_entry(entry: _Entry, archive: pathlib.Path) -> None:
+    if leaves_folder(entry.name) or "\0" in entry.name:
         raise ValueError(
-            f"{archive}: entry {entry.filename!r} would land outside the folder"
+            f"{archive}: entry {entry.name!r} would land outside the folder"
         )
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    if entry.is_special:
         raise ValueError(
-            f"{archive}: entry {entry.filename!r} is a link or special file; "
+            f"{archive}: entry {entry.name!r} is a link or special file; "
             "allowed are files and folders"
         )
 
 
 def _unpack(
-    contents: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: pathlib.Path, left: int
+    entry: _Entry, archive: pathlib.Path, folder: pathlib.Path, left: int
 ) -> int:
     """Writes one entry and returns its size, at most `left` bytes."""
-    target = folder / entry.filename
-    if entry.is_dir():
+    target = folder / entry.name
+    if entry.is_folder:
         target.mkdir(parents=True, exist_ok=True)
         return 0
     target.parent.mkdir(parents=True, exist_ok=True)
-    with contents.open(entry) as source, target.open("xb") as out:
+    with entry.open() as source, target.open("xb") as out:
         # The declared size may lie, so what counts is what comes out.
         chunks = iter(lambda: source.read(_CHUNK), b"")
-        return _write(chunks, out, left, str(contents.filename))
+        return _write(chunks, out, left, str(archive))
 
 
 def _write(chunks: Iterable[bytes], out: IO[bytes], max_bytes: int, origin: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 from absl import logging
 
+from fashionjax.data.archive import extract
 from fashionjax.data.datasets.ccp import Ccp
 from fashionjax.data.datasets.cfpd import Cfpd
 from fashionjax.data.datasets.fashionista import Fashionista, FashionistaV02
@@ -38,6 +39,10 @@ DATASETS: Mapping[str, type[PhotoBuilder]] = {
     "cfpd": Cfpd,
 }
 """What can be prepared."""
+
+# What an archive may hold; the largest datasets have some 47,000 photos.
+_MAX_RAW_BYTES = 64 << 30
+_MAX_RAW_FILES = 500_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +100,8 @@ def prepare(
 
     Args:
         name: One of `DATASETS`.
-        raw_dir: The dataset's files as published; None downloads them.
+        raw_dir: The dataset's files as published, or an archive of them; None downloads
+            them.
         data_dir: Where prepared datasets lie; None for `default_data_dir()`.
         scheme: How photos are divided, one of the dataset's `schemes()`; None for the
             first of them.
@@ -128,10 +134,11 @@ def prepare(
             # Another process may have prepared it while this one waited.
             found = directory.is_dir() and not overwrite
             if not found:
-                source = dataset.find_raw(raw or dataset.download(root / "downloads"))
+                source = _unpacked(raw, root) or dataset.download(root / "downloads")
+                source = dataset.find_raw(source)
                 _build(dataset, root, source, variant, refinement, max_bad_fraction)
     if found:
-        _check_same_files(dataset, directory, raw, refinement)
+        _check_same_files(dataset, directory, _folder_of(raw, root), refinement)
     info = json.loads((directory / "dataset_info.json").read_text())
     counts = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
     metadata = _metadata(directory)
@@ -251,6 +258,23 @@ def _refinement(
         print(f"{folder} is gone; {found} is used as it is", file=sys.stderr)
         return None
     return read_refinement(folder)
+
+
+def _folder_of(raw: pathlib.Path | None, root: pathlib.Path) -> pathlib.Path | None:
+    """The raw folder, of an archive the one for what it holds."""
+    if raw is None or not raw.is_file():
+        return raw
+    return root / "downloads" / f"{raw.name}-{raw.stat().st_size}"
+
+
+def _unpacked(raw: pathlib.Path | None, root: pathlib.Path) -> pathlib.Path | None:
+    """The raw folder, unpacked if it is an archive."""
+    folder = _folder_of(raw, root)
+    if raw is not None and folder is not None and folder != raw:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            extract(raw, folder, max_bytes=_MAX_RAW_BYTES, max_files=_MAX_RAW_FILES)
+    return folder
 
 
 def _directory(

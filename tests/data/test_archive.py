@@ -1,11 +1,14 @@
 import io
+import os
 import stat
 import struct
+import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 
-from fashionjax.data.archive import extract_zip, fetch
+from fashionjax.data.archive import extract, fetch
 
 LIMITS = {"max_bytes": 10_000, "max_files": 10}
 
@@ -20,13 +23,13 @@ def _zip(path, entries):
 def _assert_refused(archive, tmp_path, match, **limits):
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=match):
-        extract_zip(archive, tmp_path / "out", **(LIMITS | limits))
+        extract(archive, tmp_path / "out", **(LIMITS | limits))
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_files_and_folders_arrive_unchanged(tmp_path):
     entries = [("a/", ""), ("a/b/c.txt", b"\x00text"), ("d.bin", b"x" * 5000)]
-    extract_zip(_zip(tmp_path / "z.zip", entries), tmp_path / "out", **LIMITS)
+    extract(_zip(tmp_path / "z.zip", entries), tmp_path / "out", **LIMITS)
     assert (tmp_path / "out/a/b/c.txt").read_bytes() == b"\x00text"
     assert (tmp_path / "out/d.bin").read_bytes() == b"x" * 5000
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "z.zip"]
@@ -62,12 +65,12 @@ def test_a_bomb_that_lies_about_its_size_is_refused(tmp_path):
     true, lie = struct.pack("<I", 5_000_000), struct.pack("<I", 100)
     assert data.count(true) == 2
     archive.write_bytes(data.replace(true, lie))
-    _assert_refused(archive, tmp_path, "no zip that can be read|more than the")
+    _assert_refused(archive, tmp_path, "no zip or tar that can be read|more than the")
 
 
 def test_too_many_entries_are_refused(tmp_path):
     archive = _zip(tmp_path / "z.zip", [(f"{i}", "") for i in range(11)])
-    _assert_refused(archive, tmp_path, "11 entries; allowed are 10")
+    _assert_refused(archive, tmp_path, "has more than 10 entries")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -81,9 +84,111 @@ def test_damage_is_refused(tmp_path):
     data = bytearray(archive.read_bytes())
     data[45] ^= 0xFF
     archive.write_bytes(data)
-    _assert_refused(archive, tmp_path, "no zip that can be read")
+    _assert_refused(archive, tmp_path, "no zip or tar that can be read")
     archive.write_bytes(b"<html>not found</html>")
-    _assert_refused(archive, tmp_path, "no zip that can be read")
+    _assert_refused(archive, tmp_path, "no zip or tar that can be read")
+
+
+def _tar(path, entries, packed="gz"):
+    """Entries are a name and content, or a whole header and content."""
+    with tarfile.open(path, f"w:{packed}") as archive:
+        for name, content in entries:
+            header = name
+            if isinstance(name, str):
+                header = tarfile.TarInfo(name)
+                header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    return path
+
+
+def _special(kind, name="special", **fields):
+    header = tarfile.TarInfo(name)
+    header.type = kind
+    for field, value in fields.items():
+        setattr(header, field, value)
+    return header
+
+
+@pytest.mark.parametrize("packed", ["", "gz", "bz2", "xz"])
+def test_a_tar_arrives_unchanged(tmp_path, packed):
+    noise = np.random.default_rng(0).bytes(5000)
+    entries = [
+        (_special(tarfile.DIRTYPE, "a"), b""),
+        ("a/b/c.txt", b"\0text"),
+        (f"{'long/' * 30}d.bin", noise),
+    ]
+    extract(_tar(tmp_path / "t.tar", entries, packed), tmp_path / "out", **LIMITS)
+    assert (tmp_path / "out/a/b/c.txt").read_bytes() == b"\0text"
+    assert (tmp_path / f"out/{'long/' * 30}d.bin").read_bytes() == noise
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "t.tar"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/../../evil", "/evil", "..\\evil", "C:\\evil", "C:evil"]
+)
+def test_entries_of_a_tar_outside_the_folder_are_refused(tmp_path, name):
+    work = tmp_path / "work"
+    work.mkdir()
+    archive = _tar(work / "t.tgz", [("good", b"1"), (name, b"2")])
+    _assert_refused(archive, work, "would land outside")
+    assert [p.name for p in tmp_path.iterdir()] == ["work"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        _special(tarfile.SYMTYPE, linkname="/etc"),
+        _special(tarfile.LNKTYPE, linkname="/etc/passwd"),
+        _special(tarfile.FIFOTYPE),
+        _special(tarfile.CHRTYPE),
+        _special(tarfile.GNUTYPE_SPARSE),
+    ],
+    ids=["symbolic link", "hard link", "pipe", "device", "sparse"],
+)
+def test_links_and_special_files_of_a_tar_are_refused(tmp_path, header):
+    # What a link is followed by would land behind it.
+    archive = _tar(tmp_path / "t.tar", [(header, b""), ("special/evil", b"1")], "")
+    _assert_refused(archive, tmp_path, "'special' is a link or special|no zip or tar")
+
+
+def test_bombs_of_tar_are_refused(tmp_path):
+    zeros = bytes(6_000_000)
+    archive = _tar(tmp_path / "t.tgz", [("a", zeros)])
+    assert archive.stat().st_size < 10_000
+    _assert_refused(archive, tmp_path, "more than the 10000 bytes left")
+    archive = _tar(tmp_path / "t.tgz", [(f"{i}", b"") for i in range(11)])
+    _assert_refused(archive, tmp_path, "has more than 10 entries")
+    archive = _tar(tmp_path / "t.tgz", [("a", b"1"), ("a", b"2")])
+    _assert_refused(archive, tmp_path, "holds an entry twice")
+
+
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path):
+    header = _special(tarfile.XHDTYPE, "name", size=20_000_000)
+    archive = _tar(tmp_path / "t.tgz", [(header, bytes(20_000_000))])
+    assert archive.stat().st_size < 100_000
+    _assert_refused(archive, tmp_path, "a header of 20000256 bytes")
+
+
+@pytest.mark.parametrize("packed", ["", "gz", "bz2", "xz"])
+def test_damage_of_a_tar_is_refused_and_leaves_nothing(tmp_path, packed):
+    whole = _tar(tmp_path / "t", [("a", bytes(range(256)) * 8), ("b", b"2")], packed)
+    data = whole.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for trial in range(60):
+        damaged = np.frombuffer(data, np.uint8).copy()
+        damaged[rng.integers(min(len(data), 700), size=4)] = rng.integers(256, size=4)
+        whole.write_bytes(damaged.tobytes()[: len(data) - trial % 3 * 600])
+        out = tmp_path / "out" / str(trial)
+        out.parent.mkdir(exist_ok=True)
+        try:
+            extract(whole, out, **LIMITS)
+        except ValueError:
+            refused += 1
+            assert not out.exists()
+        assert not list(out.parent.glob(".unpack*"))
+    assert refused > 10
+    assert sorted(os.listdir(tmp_path)) == ["out", "t"]
 
 
 def test_fetch_copies_a_file_within_the_limit(tmp_path):

@@ -1,6 +1,7 @@
 import itertools
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,21 @@ def test_a_changed_file_is_noticed(write_ccp, tmp_path):
         photo.write(b"\0")
     with pytest.raises(ValueError, match="prepared from other files"):
         prepare("ccp", raw, tmp_path / "data")
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_raw_files_may_be_an_archive(write_ccp, tmp_path, kind):
+    raw, _ = write_ccp(IDS, folder="clothing-co-parsing-master")
+    archive = shutil.make_archive(str(tmp_path / "raw"), kind, tmp_path, raw.name)
+    shutil.rmtree(raw)
+    before = pathlib.Path(archive).read_bytes()
+    first = prepare("ccp", archive, tmp_path / "data")
+    assert sum(first.num_examples.values()) == 30
+    assert not prepare("ccp", archive, tmp_path / "data").fresh
+    other = prepare("ccp", archive, tmp_path / "data", scheme="s0_90_10")
+    assert other.num_examples == {"train": 27, "val": 3}
+    assert pathlib.Path(archive).read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"data", pathlib.Path(archive).name}
 
 
 def test_raw_files_may_go_after_preparation(write_ccp, tmp_path):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from fashionjax.data.archive import extract_zip, fetch
+from fashionjax.data.archive import extract, fetch
 from fashionjax.data.categories import CCP_NAMES
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.instances import SMALLER_WINS
@@ -123,7 +123,7 @@ def download(folder: pathlib.Path, url: str = ARCHIVE_URL) -> pathlib.Path:
         archive = folder / f"{NAME}.zip"
         try:
             fetch(url, archive, max_bytes=_MAX_ARCHIVE_BYTES)
-            extract_zip(
+            extract(
                 archive,
                 target,
                 max_bytes=_MAX_ARCHIVE_BYTES,

@@ -190,7 +190,7 @@ def test_a_failed_download_says_what_to_put_where(tmp_path):
     with pytest.raises(ValueError, match=r"cannot download CCP.*--raw=DIR.*photos/"):
         ccp.download(tmp_path / "downloads", nothing)
     (tmp_path / "page.zip").write_text("<html>not found</html>")
-    with pytest.raises(ValueError, match=r"no zip that can be read.*--raw=DIR"):
+    with pytest.raises(ValueError, match=r"no zip or tar that can be read.*--raw=DIR"):
         ccp.download(tmp_path / "downloads", (tmp_path / "page.zip").as_uri())
     assert list((tmp_path / "downloads").iterdir()) == []
 
