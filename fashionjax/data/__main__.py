@@ -5,7 +5,10 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+import numpy as np
+
 from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
+from fashionjax.data.datasets.imaterialist import S3_SPLIT
 from fashionjax.data.image_size import parse_size
 from fashionjax.data.instances import ORDERS, SMALLER_WINS, describe_overlap
 from fashionjax.data.label_maps import LABEL_MAPS
@@ -19,6 +22,7 @@ from fashionjax.data.prepare import (
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_refine, run_refine
 from fashionjax.data.refined import describe_refinement
+from fashionjax.data.stratified import describe_counts
 from fashionjax.data.synthesize import WRITERS, synthesize
 from fashionjax.data.verify import verify
 from fashionjax.data.weights_command import add_weights, run_weights
@@ -67,6 +71,8 @@ def _prepare(options: argparse.Namespace) -> None:
         _resize(options, done)
     if done.overlap:
         print(describe_overlap(**done.overlap, names=FASHIONPEDIA_CATEGORIES))
+    if done.scheme.startswith(S3_SPLIT):
+        print(f"Photos that contain each category:\n{_describe_categories(done)}")
     if options.verify:
         count = verify(done.directory)
         print(f"{count} files are as they were written")
@@ -85,6 +91,15 @@ def _resize(options: argparse.Namespace, done: Prepared) -> None:
             resized=True,
         )
         print(f"{split}: {len(source)} at {options.size[0]}x{options.size[1]}")
+
+
+def _describe_categories(done: Prepared) -> str:
+    """How alike the splits are."""
+    counts = [
+        [found.get(str(i), 0) for i in range(len(FASHIONPEDIA_CATEGORIES))]
+        for found in (done.categories[split] for split in done.num_examples)
+    ]
+    return describe_counts(done.num_examples, np.array(counts), FASHIONPEDIA_CATEGORIES)
 
 
 def _synthesize(options: argparse.Namespace) -> None:

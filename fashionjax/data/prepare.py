@@ -60,6 +60,7 @@ class Prepared:
             see `fashionjax.data.instances.Overlap`.
         card: A page of Markdown that describes it; None if an earlier version of this
             project prepared it.
+        categories: Number of photos by split and category, of the same datasets.
         fresh: Whether this call made it, rather than found it.
     """
 
@@ -71,6 +72,7 @@ class Prepared:
     quarantine: dict[str, str]
     overlap: dict[str, dict[str, int]]
     card: pathlib.Path | None
+    categories: dict[str, dict[str, int]]
     fresh: bool
 
 
@@ -160,6 +162,7 @@ def prepare(
         quarantine=left_out,
         overlap=metadata.get("overlap", {}),
         card=card if card.exists() else None,
+        categories=metadata.get("categories", {}),
         fresh=not found,
     )
 

@@ -4,7 +4,7 @@ Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-label Data, ECML P
 2011. An image has several classes, so that no split by one of them balances the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -148,14 +148,35 @@ def describe_split(
         much that differs in each split.
     """
     sizes = np.bincount(part_of, minlength=len(SPLITS))
-    title = "".join(
-        f"{f'{split} {size:,}':>16}" for split, size in zip(SPLITS, sizes, strict=True)
+    counts = np.stack([present[part_of == p].sum(axis=0) for p in range(len(SPLITS))])
+    return describe_counts(
+        dict(zip(SPLITS, sizes.tolist(), strict=True)), counts, class_names
     )
-    lines = [f"{'% of images':20}{f'all {len(present):,}':>12}{title}"]
-    deviations = class_deviations(present, part_of, len(SPLITS))
-    for name, share, by_split in zip(
-        class_names, present.mean(axis=0), deviations.T, strict=True
-    ):
+
+
+def describe_counts(
+    sizes: Mapping[str, int],
+    counts: Int64[np.ndarray, "num_splits num_classes"],
+    class_names: Sequence[str],
+) -> str:
+    """A table of splits, from counts alone.
+
+    Args:
+        sizes: Number of images in each split.
+        counts: Number of those that have each class.
+        class_names: By class.
+
+    Returns:
+        A line for each class: in percent of the images, how many have it, and by how
+        much that differs in each split.
+    """
+    total = sum(sizes.values())
+    shares = counts.sum(axis=0) / max(1, total)
+    with np.errstate(invalid="ignore"):  # a split may have no images
+        deviations = counts / np.array([*sizes.values()])[:, None] - shares
+    title = "".join(f"{f'{split} {size:,}':>16}" for split, size in sizes.items())
+    lines = [f"{'% of images':20}{f'all {total:,}':>12}{title}"]
+    for name, share, by_split in zip(class_names, shares, deviations.T, strict=True):
         cells = "".join(f"{100 * deviation:>+16.3f}" for deviation in by_split)
         lines.append(f"{name[:19]:20}{100 * share:>12.3f}{cells}")
     return "\n".join(lines)

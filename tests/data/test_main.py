@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
 from fashionjax.data.__main__ import main
+from fashionjax.data.stratified import s3_sizes
+from fashionjax.data.synthesize import drawn_photo
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
 
@@ -76,6 +79,26 @@ def test_prepare_writes_the_caches_of_a_size(write_ccp, tmp_path, capsys):
     assert "--size and --label_map go together" in capsys.readouterr().err
     assert main([*words, "--label_map=cfpd_4"]) == 1
     assert "label map 'cfpd_4' is not for ccp" in capsys.readouterr().err
+
+
+def test_a_stratified_split_says_how_alike_its_parts_are(tmp_path, capsys):
+    raw = f"--raw={tmp_path / 'raw'}"
+    assert main(["synthesize", "imaterialist2019", raw, "--count=30"]) == 0
+    assert main(["prepare", "imaterialist2019", raw, f"--data_dir={tmp_path}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    title, *rows = lines[lines.index("Photos that contain each category:") + 1 :]
+    kept = [p for p in map(drawn_photo, range(30)) if 11 not in p.category_ids]
+    train, val, test = s3_sizes(len(kept))
+    assert title.split() == [
+        *["%", "of", "images", "all", f"{len(kept)}"],
+        *["train", f"{train}", "val", f"{val}", "test", f"{test}"],
+    ]
+    (dress,) = [row.split() for row in rows if row.startswith("dress")]
+    share = np.mean([10 in photo.category_ids for photo in kept])
+    assert dress[1] == f"{100 * share:.3f}"
+    deviations = np.array(dress[2:], float)
+    assert deviations @ [train, val, test] == pytest.approx(0, abs=0.1)
+    assert np.abs(deviations).max() < 60
 
 
 def test_errors_are_told_in_a_line(tmp_path, capsys):
