@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from ml_collections import ConfigDict
@@ -25,7 +27,8 @@ from fashionjax.data.class_balance import (
 )
 from fashionjax.lookup import lookup
 from fashionjax.losses import Objective, Term
-from fashionjax.types import LabelMap, Logits, Scalar
+from fashionjax.ops.targets import make_targets
+from fashionjax.types import LabelMap, Logits, Outputs, Scalar
 
 Options: TypeAlias = Mapping[str, Any]
 """All of a term's keys in the config."""
@@ -51,9 +54,9 @@ _WEIGHTS: Options = {
 _PIXELS: Options = {
     "loss": "cross_entropy",
     **_WEIGHTS,
-    # Of "cross_entropy" alone: a .npy file, such as the confusion.npy of an evaluation.
+    # Of "cross_entropy" alone.
     "label_smoothing": 0.0,
-    "annotator_confusion": "",
+    "annotator_confusion": "",  # a .npy file, such as an evaluation's confusion.npy
     # Of "focal" alone.
     "gamma": 2.0,
     # Of "ohem" alone.
@@ -78,37 +81,33 @@ OPTIONS: Mapping[str, Options] = {
 # --- losses of pixels -----------------------------------------------------------
 
 
-def _cross_entropy(options: Options, class_weights: ClassWeights) -> PixelLoss:
-    confusion = None
-    if options["annotator_confusion"]:
-        confusion = _read_confusion(options["annotator_confusion"])
-    return partial(
+PIXEL_LOSSES: Mapping[str, tuple[Callable[..., Scalar], tuple[str, ...]]] = {
+    "cross_entropy": (
         losses.softmax_cross_entropy,
-        class_weights=class_weights,
-        label_smoothing=options["label_smoothing"],
-        annotator_confusion=confusion,
-    )
-
-
-def _focal(options: Options, class_weights: ClassWeights) -> PixelLoss:
-    return partial(losses.focal, class_weights=class_weights, gamma=options["gamma"])
-
-
-def _ohem(options: Options, class_weights: ClassWeights) -> PixelLoss:
-    return partial(
-        losses.ohem_cross_entropy,
-        class_weights=class_weights,
-        threshold=options["threshold"],
-        min_kept=options["min_kept"],
-    )
-
-
-PIXEL_LOSSES: Mapping[str, Callable[[Options, ClassWeights], PixelLoss]] = {
-    "cross_entropy": _cross_entropy,
-    "focal": _focal,
-    "ohem": _ohem,
+        ("label_smoothing", "annotator_confusion"),
+    ),
+    "focal": (losses.focal, ("gamma",)),
+    "ohem": (losses.ohem_cross_entropy, ("threshold", "min_kept")),
 }
-"""By the values of `config.objective.segmentation.loss`."""
+"""By the values of `loss`: the function, and the keys that are its own."""
+
+
+def _pixel_loss(name: str, options: Options, class_weights: ClassWeights) -> PixelLoss:
+    """The loss of a term, with its options."""
+    function, keys = lookup("loss", PIXEL_LOSSES, options["loss"])
+    for other, (_, other_keys) in PIXEL_LOSSES.items():
+        for key in set(other_keys) - set(keys):
+            if options[key] != _PIXELS[key]:
+                raise ValueError(
+                    f"config.objective.{name}.{key}={options[key]!r} is of loss"
+                    f" {other!r}; allowed with {options['loss']!r} are"
+                    f" {', '.join(keys)}"
+                )
+    own = {key: options[key] for key in keys}
+    if "annotator_confusion" in own:
+        file = own["annotator_confusion"]
+        own["annotator_confusion"] = _read_confusion(file) if file else None
+    return partial(function, class_weights=class_weights, **own)
 
 
 def _read_confusion(file: str) -> list[list[float]]:
@@ -129,7 +128,7 @@ def _read_confusion(file: str) -> list[list[float]]:
 
 
 def _segmentation_term(options: Options, class_weights: ClassWeights) -> Term:
-    loss = lookup("loss", PIXEL_LOSSES, options["loss"])(options, class_weights)
+    loss = _pixel_loss("segmentation", options, class_weights)
     return Term(
         "segmentation",
         options["weight"],
@@ -138,7 +137,7 @@ def _segmentation_term(options: Options, class_weights: ClassWeights) -> Term:
 
 
 def _aux_term(options: Options, class_weights: ClassWeights) -> Term:
-    loss = lookup("loss", PIXEL_LOSSES, options["loss"])(options, class_weights)
+    loss = _pixel_loss("aux", options, class_weights)
     return Term(
         "aux",
         options["weight"],
@@ -235,7 +234,19 @@ def build_objective(
             terms.append(
                 build(options, _class_weights(name, options, num_classes, class_pixels))
             )
-    return Objective(tuple(terms))
+    objective = Objective(tuple(terms))
+    _try_out(objective, num_classes)
+    return objective
+
+
+def _try_out(objective: Objective, num_classes: int) -> None:
+    """Lets every loss check its options, on shapes alone, before data are read."""
+    logits = jax.ShapeDtypeStruct((1, 2, 2, num_classes), jnp.float32)
+    tags = jax.ShapeDtypeStruct((1, num_classes - 1), jnp.float32)
+    boxes = jax.ShapeDtypeStruct((1, num_classes - 1, 4), jnp.float32)
+    label = jax.ShapeDtypeStruct((1, 2, 2), jnp.int32)
+    targets = jax.eval_shape(lambda x: make_targets(x, num_classes), label)
+    jax.eval_shape(objective, Outputs(logits, logits, tags, boxes), targets)
 
 
 def needs_class_pixels(config: ConfigDict) -> bool:

@@ -165,6 +165,13 @@ def test_counts_of_confusions_are_read_as_probabilities(tmp_path):
         ({"class_weights": "1,2,3"}, "or 4 numbers"),
         ({"class_weights": "1,2,3,-1"}, "or 4 numbers, 0 or more"),
         ({"weight": -1.0}, r"segmentation\.weight=-1.0; allowed is 0"),
+        # By the loss itself, before data are read.
+        ({"loss": "ohem", "threshold": 2.0}, r"threshold 2\.0 of OHEM"),
+        (
+            {"loss": "focal", "label_smoothing": 0.1},
+            r"segmentation\.label_smoothing=0\.1 is of loss 'cross_entropy'; allowed"
+            " with 'focal' are gamma",
+        ),
     ],
 )
 def test_values_that_are_not_allowed_are_refused(changes, message):

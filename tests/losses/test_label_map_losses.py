@@ -10,7 +10,7 @@ import pytest
 
 from fashionjax import losses
 from fashionjax.constants import IGNORE_INDEX
-from fashionjax.train.sharding import by_example, make_mesh, replicated
+from fashionjax.train.sharding import by_pixel, make_mesh, replicated
 from tests.structure import indexed_operations
 
 CLASSES = 4
@@ -121,12 +121,13 @@ def test_it_is_computed_in_float32_whatever_the_logits_are(name):
 
 
 @some_losses
-def test_a_batch_spread_over_devices_costs_the_same(name):
+@pytest.mark.parametrize("strips", [1, 2])
+def test_a_batch_spread_over_devices_costs_the_same(name, strips):
     logits, label = _draw(batch=8)
     # One device has no labels, another few: means of devices' means would differ.
     label = label.at[0].set(IGNORE_INDEX).at[1, 1:].set(IGNORE_INDEX)
     value, grad = _differentiated(name)(logits, label)
-    sharding = by_example(make_mesh(jax.devices()[:8]))
+    sharding = by_pixel(make_mesh(jax.devices()[:8], spatial_shards=strips))
     spread = jax.jit(
         jax.value_and_grad(LOSSES[name]),
         in_shardings=sharding,
