@@ -67,6 +67,34 @@ def colorize(
     return _lookup_table(palette)[_check_label(label, len(palette))]
 
 
+def wrong_pixels(
+    label: Integer[np.ndarray, "height width"],
+    pred: Integer[np.ndarray, "height width"],
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Paints what was predicted wrongly black and all else white.
+
+    Args:
+        label: True class ids, or 255 (ignore).
+        pred: Predicted class ids.
+
+    Returns:
+        RGB 0..255; ignored pixels in `IGNORE_COLOR`.
+
+    Raises:
+        ValueError: If the maps differ in size.
+    """
+    label, pred = np.asarray(label), np.asarray(pred)
+    if label.shape != pred.shape:
+        raise ValueError(
+            f"a label of {list(label.shape)} and a prediction of {list(pred.shape)}"
+            " cannot be compared"
+        )
+    out = np.full((*label.shape, 3), 255, np.uint8)
+    out[label != pred] = 0
+    out[label == IGNORE_INDEX] = IGNORE_COLOR
+    return out
+
+
 def _border(
     label: Integer[np.ndarray, "height width"], width: int
 ) -> Bool[np.ndarray, "height width"]:

@@ -4,8 +4,8 @@
 
 DATASET as in configs/unet_ext.py; `imaterialist2019` is the document's run.
 There: IoU without background 72.10 % (`pooled_iou_excl_bg`), overall 90.23 %
-(`pooled_iou`), mask 92.03 % (`mask_iou`).
-Also Table 1, "Refined".
+(`pooled_iou`), mask 92.03 % (`mask_iou`). With `--config.data.refined_dir=DIR`
+(docs/refine.md) also Table 1, "Refined".
 """
 
 from pathlib import Path

@@ -26,23 +26,36 @@ def row_percent(
     )
 
 
+def column_percent(
+    confusion: Integer[np.ndarray, "num_classes num_classes"],
+) -> Float[np.ndarray, "num_classes num_classes"]:
+    """Normalises each column to 100; those of classes never predicted become NaN."""
+    return row_percent(np.asarray(confusion).T).T
+
+
 def draw_confusion(
     folder: Path,
     confusion: Integer[np.ndarray, "num_classes num_classes"],
     class_names: Sequence[str],
     order: Sequence[int] = (),
+    *,
+    name: str = "confusion",
+    by_prediction: bool = False,
 ) -> None:
-    """Writes `confusion.png`, and the same for the dark theme.
+    """Writes `NAME.png`, and the same for the dark theme.
 
     Args:
         folder: Where to write.
         confusion: Pixels by true class (rows) and predicted class.
         class_names: Name per class id.
         order: All class ids in the order to show them; empty: as they are numbered.
+        name: Of the files.
+        by_prediction: Whether each column adds up to 100 % and not each row.
     """
     order = list(order) or list(range(len(class_names)))
     class_names = [class_names[class_id] for class_id in order]
-    percent = row_percent(confusion)[np.ix_(order, order)]
+    percent = (column_percent if by_prediction else row_percent)(confusion)
+    percent = percent[np.ix_(order, order)]
     size = max(5.2, min(13.0, 2.4 + 0.5 * len(class_names)))
     if len(class_names) > MAX_NUMBERED:
         size = max(8.0, min(16.0, 2.0 + 0.19 * len(class_names)))
@@ -56,7 +69,7 @@ def draw_confusion(
         _label(axes, class_names, theme)
         if len(class_names) <= MAX_NUMBERED:
             _write_numbers(axes, percent, theme)
-        save(figure, folder, "confusion", theme)
+        save(figure, folder, name, theme)
 
 
 def _label(axes: Axes, class_names: Sequence[str], theme: Theme) -> None:

@@ -52,6 +52,25 @@ def draw_panel(folder: Path, position: int, panel: Panel, palette: Palette) -> N
         picture.save(folder / panel_file(position, kind), optimize=True)
 
 
+WRONG = "wrong"
+"""The picture of a panel that shows where the prediction is wrong."""
+
+
+def draw_wrong_pixels(folder: Path, position: int, panel: Panel) -> None:
+    """Writes where a panel's prediction is wrong, in black.
+
+    Args:
+        folder: Where to write.
+        position: Number of the panel on the page.
+        panel: What to draw.
+    """
+    height, width = panel.label.shape
+    size = (max(1, round(width * HEIGHT / height)), HEIGHT)
+    picture = Image.fromarray(visualize.wrong_pixels(panel.label, panel.pred))
+    picture = picture.resize(size, Image.Resampling.NEAREST)
+    picture.save(folder / panel_file(position, WRONG), optimize=True)
+
+
 def _resize(
     label: Integer[np.ndarray, "height width"], size: tuple[int, int]
 ) -> UInt8[np.ndarray, "new_height new_width"]:

@@ -1,0 +1,184 @@
+"""The figures of a table's page, as files beside it."""
+
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false
+
+import dataclasses
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fashionjax.report.confusion import draw_confusion
+from fashionjax.report.curves import VALIDATION_METRICS, Chart, Curve, draw_chart
+from fashionjax.report.panels import (
+    KINDS,
+    WRONG,
+    draw_panel,
+    draw_wrong_pixels,
+    panel_file,
+)
+from fashionjax.reproduce.examples import make_gallery
+from fashionjax.reproduce.table import TEST, Comparison
+from fashionjax.reproduce.values import Results, label_map_of
+from fashionjax.train.run_config import read_config
+from fashionjax.writers import read_metrics, series
+
+FIGURES = "figures"
+"""Folder of the pictures, beside the page."""
+
+_IMAGE, _TRUTH, _PREDICTION = KINDS
+_METRIC_NAMES = {**VALIDATION_METRICS, "binary_iou": "IoU of background and clothes"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture of a figure.
+
+    Attributes:
+        file: Its path from the page.
+        caption: What to say of it.
+        themed: Whether there is one for the dark theme beside it.
+    """
+
+    file: str
+    caption: str
+    themed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """Pictures that belong together.
+
+    Attributes:
+        title: What they show.
+        rows: The pictures.
+    """
+
+    title: str
+    rows: Sequence[Sequence[Picture]]
+
+
+def draw_curves(results: Results, folder: Path) -> Iterator[Figure]:
+    """Draws the validation curves of runs that are compared, a chart a metric."""
+    for number, comparison in enumerate(results.table.comparisons):
+        charts = [
+            _chart(results, comparison, metric, f"curves-{number}-{metric}")
+            for metric in results.table.curves
+        ]
+        drawn = [chart for chart in charts if any(c.is_drawable for c in chart.curves)]
+        for chart in drawn:
+            draw_chart(folder, chart)
+        pictures = [
+            Picture(f"{FIGURES}/{chart.name}.png", chart.title, themed=True)
+            for chart in drawn
+        ]
+        if pictures:
+            yield Figure(comparison.title, [pictures])
+
+
+def _chart(results: Results, comparison: Comparison, metric: str, name: str) -> Chart:
+    title = _METRIC_NAMES.get(metric, metric)
+    curves = []
+    for run, workdir in results.workdirs(comparison.runs).items():
+        records = read_metrics(workdir / "metrics.jsonl")
+        steps, values = series(records, "val", metric)
+        curves.append(Curve(run.title, steps, values, sparse=True))
+    return Chart(name, title, f"{title} on val", tuple(curves), percent=True)
+
+
+def copy_panels(results: Results, folder: Path) -> Iterator[Figure]:
+    """Puts the runs' predictions of the same photos side by side.
+
+    They are those of the runs' own reports: the first examples of the test split. Runs
+    that see other photos or other classes stand in a figure of their own.
+    """
+    done = set()
+    for part in results.table.parts:
+        runs = [c.run for row in part.rows for c in row.cells if c.run is not None]
+        groups: dict[tuple[str, ...], list[Path]] = {}
+        titles = {}
+        for run, workdir in results.workdirs(list(dict.fromkeys(runs))).items():
+            data = read_config(workdir).data
+            groups.setdefault((data.name, data.label_map), []).append(workdir)
+            titles[workdir] = run.title
+        for (dataset, _), members in groups.items():
+            if tuple(members) in done:
+                continue
+            done.add(tuple(members))
+            rows = list(_rows_of_panels(members, titles, folder, len(done)))
+            if rows:
+                yield Figure(f"{part.title}: {dataset}", rows)
+
+
+def _rows_of_panels(
+    members: Sequence[Path], titles: dict[Path, str], folder: Path, number: int
+) -> Iterator[list[Picture]]:
+    """A row for each example that all runs have: photo, truth, a prediction each."""
+    first = members[0]
+    for position in range(len(list((first / "report").glob(f"panel-*-{_IMAGE}.png")))):
+        wanted = [(first, _IMAGE, "photo"), (first, _TRUTH, "truth")]
+        wanted += [(member, _PREDICTION, titles[member]) for member in members]
+        files = [
+            member / "report" / panel_file(position, kind) for member, kind, _ in wanted
+        ]
+        if not all(file.is_file() for file in files):
+            return
+        row = []
+        for column, (file, (_, _, caption)) in enumerate(
+            zip(files, wanted, strict=True)
+        ):
+            name = f"panels-{number}-{position}-{column}.png"
+            shutil.copyfile(file, folder / name)
+            row.append(Picture(f"{FIGURES}/{name}", caption))
+        yield row
+
+
+def draw_confusions(results: Results, folder: Path) -> Iterator[Figure]:
+    """Draws confusion matrices along the body, in percent of rows and of columns."""
+    shown = results.workdirs(results.table.shown)
+    for number, (run, workdir) in enumerate(shown.items()):
+        label_map = label_map_of(workdir)
+        names, order = label_map.class_names, label_map.body_order
+        confusion = np.load(workdir / TEST.folder / "confusion.npy")
+        pictures = []
+        for kind, by_prediction, caption in (
+            ("rows", False, "in percent of the true class: each row adds up to 100"),
+            ("columns", True, "in percent of the predicted class: each column does"),
+        ):
+            name = f"confusion-{number}-{kind}"
+            draw_confusion(
+                folder, confusion, names, order, name=name, by_prediction=by_prediction
+            )
+            pictures.append(Picture(f"{FIGURES}/{name}.png", caption, themed=True))
+        yield Figure(run.title, [pictures])
+
+
+def draw_galleries(results: Results, folder: Path) -> Iterator[Figure]:
+    """Draws examples by loss: photo, truth, prediction, and in black what is wrong."""
+    shown = results.workdirs(results.table.shown)
+    for number, (run, workdir) in enumerate(shown.items()):
+        gallery = make_gallery(workdir)
+        sampled = f"{gallery.num_images:,} test images"
+        for level, examples in gallery.levels.items():
+            if not examples:
+                continue
+            name = f"gallery-{number}-{level.replace(' ', '-')}"
+            (folder / name).mkdir(exist_ok=True)
+            rows = []
+            for position, example in enumerate(examples):
+                panel = example.panel
+                draw_panel(folder / name, position, panel, gallery.palette)
+                draw_wrong_pixels(folder / name, position, panel)
+                captions = (panel.image_id, "truth", f"loss {example.loss:.3f}", WRONG)
+                rows.append(
+                    [
+                        Picture(
+                            f"{FIGURES}/{name}/{panel_file(position, kind)}", caption
+                        )
+                        for kind, caption in zip((*KINDS, WRONG), captions, strict=True)
+                    ]
+                )
+            yield Figure(f"{run.title}: {level}, of {sampled}", rows)

@@ -1,0 +1,102 @@
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+
+from fashionjax.reproduce import tables
+from fashionjax.reproduce.table import TEST
+from fashionjax.reproduce.text import to_csv, to_markdown
+from fashionjax.reproduce.values import Value, read_metrics
+from tests.reproduce.fake import make_results
+
+FOUND = {"pixel_accuracy": 0.9426, "mean_iou": 0.4881}
+OWN = {"scale": "document", "dataset": "document"}
+
+
+def _lines(results):
+    return [line for line in to_markdown(results).splitlines() if line[:1] == "|"]
+
+
+def test_ours_stands_beside_the_papers_with_the_difference(tmp_path):
+    results = make_results(tables.S4_TABLE1, tmp_path, **OWN, **FOUND)
+    ours = next(line for line in _lines(results) if line.startswith("| FPN |"))
+    numbers = "93.26 | 94.26 | +1.00 | 49.81 | 48.81 | −1.00"
+    assert ours.startswith(f"| FPN | {numbers} | 93.52 | 94.26 | +0.74 |")
+
+
+def test_a_quoted_system_has_the_papers_numbers_alone(tmp_path):
+    results = make_results(tables.S4_TABLE1, tmp_path, **OWN, **FOUND)
+    quoted = next(line for line in _lines(results) if "PSPNet" in line)
+    numbers = "92.53 | – | – | 46.68 | – | – | – | – | – | – | – | –"
+    assert quoted.startswith(f"| PSPNet (quoted) | {numbers} |")
+
+
+@pytest.mark.parametrize(
+    ("scale", "dataset"),
+    [("smoke", "synthetic"), ("small", "ccp4"), ("document", "synthetic")],
+)
+def test_what_does_not_compare_says_so_and_shows_no_difference(
+    tmp_path, scale, dataset
+):
+    results = make_results(
+        tables.S4_TABLE1, tmp_path, scale=scale, dataset=dataset, **FOUND
+    )
+    text = to_markdown(results)
+    assert "not comparable**" in text
+    assert "difference" not in text
+    ours = next(line for line in _lines(results) if line.startswith("| FPN |"))
+    assert ours.startswith("| FPN | 93.26 | 94.26 | 49.81 | 48.81 |")
+    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert {row["difference"] for row in rows} == {""}
+
+
+def test_a_run_without_a_result_is_marked_and_named(tmp_path):
+    errors = {
+        "deeplabv3": ("three classes", False),
+        "deeplabv3plus": ("stopped", True),
+    }
+    found = {"pooled_iou": 0.5, "mask_iou": 0.25}
+    results = make_results(tables.S3_TABLE2, tmp_path, errors=errors, **found)
+    lines = _lines(results)
+    failed = "68.91 | failed | 88.33 | failed | 88.80 | failed"
+    assert f"| DeepLabV3 | {failed} |" in lines
+    missing = "70.85 | not made | 89.31 | not made | 90.15 | not made"
+    assert f"| DeepLabV3+ | {missing} |" in lines
+    assert "| FPN | 67.77 | – | 88.18 | 50.00 | 89.44 | 25.00 |" in lines
+    assert "- deeplabv3: three classes" in to_markdown(results)
+
+
+def test_many_columns_stand_below_one_another(tmp_path):
+    results = make_results(tables.S3_TABLE4, tmp_path, **OWN)
+    assert _lines(results)[3].startswith("|  |  | top | overtop |")
+    kinds = [line.split(" | ")[1] for line in _lines(results)[5:]]
+    assert kinds == ["paper", "ours", "difference"]
+
+
+def test_the_csv_has_a_line_for_each_number_in_full_precision(tmp_path):
+    results = make_results(tables.S4_TABLE1, tmp_path, **OWN, **FOUND)
+    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert len(rows) == len(list(tables.S4_TABLE1.cells))
+    row = next(row for row in rows if row["row"] == "FPN")
+    assert row["metric"] == "pixel_accuracy"
+    assert row["evaluation"].endswith("fpn-fashionista/eval-test")
+    assert math.isclose(float(row["difference"]), 100 * 0.9426 - 93.26)
+
+
+def test_cells_of_the_confusion_matrix_are_parts_of_its_rows_and_columns(tmp_path):
+    results = make_results(tables.S3_TABLE3, tmp_path)
+    workdir = results.outcomes[tables.OURS, TEST].plan.workdir
+    metrics = read_metrics(workdir, TEST)
+    n = np.load(workdir / "eval-test/confusion.npy")
+    assert metrics["row/top/pants"] == pytest.approx(n[1, 3] / n[1].sum())
+    assert metrics["column/top/pants"] == pytest.approx(n[1, 3] / n[:, 3].sum())
+    value = results.value(tables.S3_TABLE3.parts[0].rows[1].cells[3])
+    assert value == Value(0.33, 100 * metrics["row/top/pants"])
+
+
+def test_an_undefined_number_is_a_dash(tmp_path):
+    results = make_results(tables.S4_TABLE1, tmp_path, **OWN, mean_iou=None)
+    ours = next(line for line in _lines(results) if line.startswith("| FPN |"))
+    assert ours.startswith("| FPN | 93.26 | – | – | 49.81 | – | – |")
