@@ -49,7 +49,7 @@ class ResizedSource:
         """Opens the cache of a split.
 
         Args:
-            folder: As `write_resized` returns it.
+            folder: As `resized_folder` names it; it must be there.
             label_map: The one that it was written for.
         """
         self.label_map = label_map
