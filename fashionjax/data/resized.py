@@ -35,7 +35,7 @@ INDEX = "index.json"
 
 _FORMAT = 1
 _SHARD_EXAMPLES = 1000
-# Labels shrink to a fiftieth; photos are kept as they are, being no smaller then.
+# zstd makes a fiftieth of a label, and leaves the photo, which is compressed already.
 _OPTIONS = "group_size:1,zstd:3"
 
 

@@ -100,7 +100,8 @@ def write_shards(
             file=sys.stderr,
         )
     items = [item for s in shards if s.file not in finished for item in s.items]
-    results = progress(map_in_order(make, items), len(items), title)
+    made = map_in_order(make, items)
+    results = progress(made, len(items), title) if items else made
     written = []
     for shard in shards:
         summary = _summary(folder, shard.file)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from fashionjax.data import resized as resized_module
 from fashionjax.data.label_maps import CCP_4, CCP_59, FASHIONPEDIA_47
+from fashionjax.data.mixture import Mixture
 from fashionjax.data.pipeline import ExampleError, eval_batches, train_batches
 from fashionjax.data.prepare import open_split, prepare
 from fashionjax.data.resized import open_resized, resized_folder
@@ -265,3 +266,11 @@ def test_the_index_says_what_it_is_of(data):
     assert index["label_map"] == "ccp_4"
     assert index["pillow"] == PIL.__version__
     assert [shard["num_records"] for shard in index["shards"]] == [4, 4, 2]
+
+
+def test_a_mixture_reads_caches_as_well(data):
+    mixture = Mixture({"small": _open(data), "full": _open(data, resized=False)})
+    assert len(mixture) == 2 * NUM_TRAIN
+    one, other = mixture[3], mixture[NUM_TRAIN + 3]
+    assert one["image_id"].removeprefix("small") == other["image_id"][len("full") :]
+    np.testing.assert_array_equal(one["label"], other["label"])
