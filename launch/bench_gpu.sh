@@ -27,7 +27,7 @@ least_seconds=60
 grace_seconds=50
 results=$out/results.jsonl
 
-stages=(ceilings train infer peer-eager peer-compiled peer-infer float32 metrics input
+stages=(ceilings train profile infer peer-eager peer-compiled peer-infer float32 metrics input
   startup e2e curves scale extunet)
 
 fail() {
@@ -135,7 +135,7 @@ peer() {
 }
 
 run_stage() {
-  local model=unet-resnet34 area
+  local model=unet-resnet34 area graphs
   local steps=(${size[@]+"${size[@]:1}"})
   case $stage in
     ceilings)
@@ -143,6 +143,15 @@ run_stage() {
       bench ceilings/float32 ceilings --dtype=float32
       ;;
     train) each_model train train --batch=$train_batches --dtype=$dtype ;;
+    profile)
+      each_model profile profile --batch="$peer_batch" --dtype=$dtype
+      # Whether steps are captured in CUDA graphs; XLA has none in a profile otherwise.
+      graphs=--xla_enable_command_buffers_during_profiling=true
+      [ -z "${REDUCED:-}" ] || graphs=''
+      row profile-graphs env XLA_FLAGS="${XLA_FLAGS:-} $graphs" "$python" \
+        -m fashionjax.bench profile --model=$model --batch="$peer_batch" \
+        --dtype=$dtype ${size[@]+"${size[@]}"} --out="$results"
+      ;;
     infer)
       each_model infer infer --batch=$infer_batches --dtype=$dtype
       each_model infer-unfolded infer --batch=1,$peer_batch --dtype=$dtype --no-fold

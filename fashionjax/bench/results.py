@@ -27,6 +27,27 @@ _SHOWN: Mapping[str, Sequence[str]] = {
         "compile_cold_s",
         "compile_warm_s",
     ),
+    "profile": (
+        "model",
+        "batch",
+        "size",
+        "dtype",
+        "what",
+        "step_ms",
+        "operations",
+        "busy_share",
+        "graph_launches",
+        "convolution",
+        "product",
+        "reduction",
+        "elementwise",
+        "copy",
+        "collective",
+        "other",
+        "forward",
+        "backward",
+        "update",
+    ),
     "infer": (
         "model",
         "batch",
@@ -77,18 +98,23 @@ def report(command: str, measured: Mapping[str, Any], out: Path | None = None) -
     line = json.dumps(row)
     print(line, flush=True)
     shown = [name for name in _SHOWN.get(command, measured) if name in measured]
-    print(table({name: measured[name] for name in shown}))
+    print(table([{name: measured[name] for name in shown}]))
+    for value in measured.values():
+        # Such as a profile's slowest layers.
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            print(f"\n{table(value)}")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
 
-def table(row: Mapping[str, Any]) -> str:
-    """A Markdown table of one row."""
-    cells = {name: _cell(value) for name, value in row.items()}
-    rows = [cells.keys(), ["---"] * len(cells), cells.values()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table of rows that have the same names."""
+    names = rows[0].keys()
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    lines = [names, ["---"] * len(names), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(value: Any) -> str:

@@ -184,7 +184,7 @@ def test_what_is_no_result_is_told(tmp_path, capsys, text, message):
     assert message in capsys.readouterr().err
 
 
-def test_a_table_of_one_row():
-    assert table({"model": "a", "ms": 1.23456}) == (
-        "| model | ms |\n| --- | --- |\n| a | 1.235 |"
+def test_a_table_has_a_line_for_each_row():
+    assert table([{"model": "a", "ms": 1.23456}, {"model": "b", "ms": 2}]) == (
+        "| model | ms |\n| --- | --- |\n| a | 1.235 |\n| b | 2 |"
     )
