@@ -7,6 +7,7 @@ from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
 from fashionjax.nn.initializers import HE_NORMAL
+from fashionjax.ops.phase_conv import transposed_conv
 
 
 class ConvTranspose(nn.Module):
@@ -44,6 +45,8 @@ class ConvTranspose(nn.Module):
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         if self.size == self.stride and self.padding == 0:
             x = _tiles(x, kernel)
+        elif self.size == 2 * self.stride == 4 * self.padding:
+            x = transposed_conv(x, kernel, self.stride)
         else:
             x = self._overlapping(x, kernel)
         if self.use_bias:

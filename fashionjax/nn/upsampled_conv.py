@@ -9,8 +9,8 @@ from fashionjax.nn.initializers import HE_NORMAL
 from fashionjax.nn.norm import BatchNorm
 from fashionjax.ops.conv import conv_general_dilated
 from fashionjax.ops.conv_geometry import NHWC, Kernel, Maps, Result
+from fashionjax.ops.phase_conv import upsampled_conv
 from fashionjax.ops.resize import resize_nearest
-from fashionjax.ops.upsampled_conv import upsampled_conv
 
 Skip = Float[Array, "batch height_out width_out skip_channels"] | None
 

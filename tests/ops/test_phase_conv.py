@@ -5,8 +5,8 @@ import pytest
 
 from fashionjax.describe.flops import count_flops
 from fashionjax.ops.conv import conv_general_dilated
+from fashionjax.ops.phase_conv import transposed_conv, upsampled_conv
 from fashionjax.ops.resize import upsample_nearest
-from fashionjax.ops.upsampled_conv import upsampled_conv
 from tests.ops.convolutions import NHWC, draw
 
 
@@ -60,3 +60,39 @@ def test_neither_it_nor_its_gradient_gathers_or_scatters():
     text = jax.jit(gradient).lower(x, kernel).as_text()
     assert "gather" not in text
     assert "scatter" not in text
+
+
+def plain_transposed(x, kernel, stride):
+    around = 2 * stride - 1 - stride // 2
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel[::-1, ::-1],
+        (1, 1),
+        ((around, around), (around, around)),
+        lhs_dilation=(stride, stride),
+        dimension_numbers=NHWC,
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (6, 5)])
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_transposed_convolutions_equal_the_compilers(size, stride):
+    x, kernel = draw((2, *size, 5), (2 * stride, 2 * stride, 5, 3))
+    with jax.default_matmul_precision("highest"):
+        actual, expected = (
+            jax.value_and_grad(lambda *a, f=f: jnp.sum(jnp.sin(f(*a, stride))), (0, 1))(
+                x, kernel
+            )
+            for f in (transposed_conv, plain_transposed)
+        )
+    for a, e in zip(*map(jax.tree.leaves, (actual, expected)), strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-4, atol=2e-4)
+
+
+def test_transposed_convolutions_count_as_the_compilers():
+    x, kernel = draw((1, 24, 20, 4), (4, 4, 4, 3))
+    counts = [
+        sum(map(count_flops, jax.make_jaxpr(f, static_argnums=2)(x, kernel, 2).eqns))
+        for f in (transposed_conv, plain_transposed)
+    ]
+    assert counts[0] == counts[1]
