@@ -1,7 +1,5 @@
 """How many pixels of each class every image of a split has."""
 
-import hashlib
-import json
 import pathlib
 import sys
 import uuid
@@ -11,13 +9,12 @@ import numpy as np
 
 from fashionjax.data.class_balance import ClassPixels
 from fashionjax.data.dataset import Source
+from fashionjax.data.in_memory import InMemory
 from fashionjax.data.mixture import Mixture
 from fashionjax.data.pipeline import read_examples
 from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.progress import progress
-
-_FOLDER = "class_pixels"
-"""Where counts are kept, within the folder of a prepared dataset."""
+from fashionjax.data.resized import ResizedSource, resized_folder
 
 
 def class_pixels(
@@ -41,6 +38,8 @@ def class_pixels(
         ValueError: As `ExampleError` for an example that cannot be read or has a label
             of another class.
     """
+    if isinstance(source, InMemory):
+        return class_pixels(source.source, num_classes, num_threads=num_threads)
     if isinstance(source, Mixture):
         parts = source.sources
         return np.concatenate(
@@ -50,7 +49,9 @@ def class_pixels(
     if file is None:
         return _count(source, num_classes, num_threads)
     if file.is_file():
-        return np.load(file, allow_pickle=False)
+        kept = np.load(file, allow_pickle=False)
+        if kept.shape == (len(source), num_classes):
+            return kept
     counts = _count(source, num_classes, num_threads)
     _keep(counts, file)
     return counts
@@ -73,25 +74,23 @@ def _count(source: Source, num_classes: int, num_threads: int | None) -> ClassPi
 
 
 def _file(source: Source) -> pathlib.Path | None:
-    """Where the counts of a prepared split are kept, named by what else decides them.
+    """Where the counts of a prepared split are kept: beside its cache of that size.
 
-    Nowhere for other sources, or labels of many sizes or without classes.
+    The two have the same labels. None for a source that has no such place.
     """
-    if not isinstance(source, PreparedSource):
+    if isinstance(source, ResizedSource):
+        folder = source.folder
+    elif isinstance(source, PreparedSource) and source.size and source.label_map:
+        folder = resized_folder(source)
+    else:
         return None
-    label_map, size = source.label_map, source.size
-    if label_map is None or size is None:
-        return None
-    key = [label_map.class_names, sorted(label_map.target_of.items())]
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-    kind = f"{label_map.name}-{digest}-{size[0]}x{size[1]}"
-    return source.directory / _FOLDER / f"{source.split}-{kind}.npy"
+    return folder.with_name(f"{folder.name}-class_pixels.npy")
 
 
 def _keep(counts: ClassPixels, file: pathlib.Path) -> None:
     """Writes the counts; where that cannot be, they are counted again next time."""
     try:
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
         with part.open("wb") as stream:
             np.save(stream, counts)

@@ -14,20 +14,23 @@ class InMemory:
 
     Args:
         source: Where they come from.
+
+    Attributes:
+        source: The same.
     """
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source
         self._examples: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
         """Number of examples."""
-        return len(self._source)
+        return len(self.source)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Returns the example of the source, its arrays read-only."""
         if index not in self._examples:
-            example = self._source[index]
+            example = self.source[index]
             for key in (IMAGE, LABEL):
                 example[key].setflags(write=False)
             self._examples[index] = example
@@ -35,4 +38,4 @@ class InMemory:
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what a process has to read itself."""
-        return {"_source": self._source, "_examples": {}}
+        return {"source": self.source, "_examples": {}}

@@ -43,6 +43,9 @@ class ResizedSource:
     """One split from its cache, with the features `image`, `label` and `image_id`.
 
     It can be pickled, and read from several threads and processes.
+
+    Attributes:
+        folder: Where the cache lies.
     """
 
     def __init__(self, folder: pathlib.Path, label_map: LabelMap) -> None:
@@ -53,7 +56,7 @@ class ResizedSource:
             label_map: The one that it was written for.
         """
         self.label_map = label_map
-        self._folder = folder
+        self.folder = folder
         self._open()
 
     @property
@@ -103,18 +106,18 @@ class ResizedSource:
         except (ValueError, RuntimeError) as error:
             raise ValueError(
                 f"cannot read image {self._image_ids[index]!r} of"
-                f" {self._file_of(index)}: {error}. Remove {self._folder}, and it is"
+                f" {self._file_of(index)}: {error}. Remove {self.folder}, and it is"
                 " made anew"
             ) from error
 
     def _file_of(self, index: int) -> pathlib.Path:
         shard = self._shards[bisect.bisect_right(self._ends, index)]
-        return self._folder / shard["file"]
+        return self.folder / shard["file"]
 
     def _open(self) -> None:
         from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-        index = json.loads((self._folder / INDEX).read_text())
+        index = json.loads((self.folder / INDEX).read_text())
         self.split: str = index["split"]
         self.size: tuple[int, int] = tuple(index["size"])
         self._image_ids: list[str] = index["image_ids"]
@@ -122,12 +125,12 @@ class ResizedSource:
         self._ends = list(itertools.accumulate(s["num_records"] for s in self._shards))
         # Told their lengths it opens no file before it is read.
         self._records = ArrayRecordDataSource(
-            [f"{self._folder / s['file']}[0:{s['num_records']}]" for s in self._shards]
+            [f"{self.folder / s['file']}[0:{s['num_records']}]" for s in self._shards]
         )
 
     def __getstate__(self) -> dict[str, Any]:
         """What a process needs to open the files itself."""
-        return {"_folder": self._folder, "label_map": self.label_map}
+        return {"folder": self.folder, "label_map": self.label_map}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Reopens the files in the new process."""

@@ -14,6 +14,8 @@ from fashionjax.data.class_balance import (
     repeat_factors,
 )
 from fashionjax.data.class_pixels import class_pixels
+from fashionjax.data.image_size import parse_size
+from fashionjax.data.label_maps import LABEL_MAPS
 from fashionjax.data.prepare import DATASETS, default_data_dir, open_split
 
 THRESHOLD = 0.001
@@ -29,13 +31,17 @@ def add_weights(
     )
     parser.add_argument("dataset", choices=DATASETS)
     parser.add_argument(
-        "--label_map", required=True, metavar="NAME", help="as config.data.label_map"
+        "--label_map",
+        required=True,
+        choices=LABEL_MAPS,
+        metavar="NAME",
+        help="as config.data.label_map",
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=parse_size,
         default=(288, 192),
-        metavar="HxW",
+        metavar="HEIGHTxWIDTH",
         help="of the labels that are counted; default: 288x192",
     )
     parser.add_argument(
@@ -61,12 +67,10 @@ def run_weights(options: argparse.Namespace) -> None:
         options: What `add_weights` parses.
 
     Raises:
-        ValueError: The dataset is not prepared, the label map is unknown or not for it,
-            or the threshold is no share.
+        ValueError: The dataset is not prepared, the label map is not for it, or the
+            threshold is no share.
     """
-    from fashionjax.builders import build_label_map  # imports jax
-
-    label_map = build_label_map(options.label_map)
+    label_map = LABEL_MAPS[options.label_map]
     source = open_split(
         options.dataset,
         pathlib.Path(options.data_dir),
@@ -114,13 +118,3 @@ def _cell(value: float, column: str) -> str:
     if np.isnan(value):
         return "absent"
     return f"{value:.3f} %" if column in ("images", "pixels") else f"{value:.4g}"
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    try:
-        return int(height), int(width)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}; allowed is HEIGHTxWIDTH, such as 288x192"
-        ) from None

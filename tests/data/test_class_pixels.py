@@ -3,6 +3,7 @@ import pytest
 
 from fashionjax.data import class_pixels as module
 from fashionjax.data.class_pixels import class_pixels
+from fashionjax.data.in_memory import InMemory
 from fashionjax.data.label_maps import CCP_4, CCP_59
 from fashionjax.data.mixture import Mixture
 from fashionjax.data.prepare import open_split, prepare
@@ -17,8 +18,8 @@ def data_dir(write_ccp, tmp_path):
     return prepare("ccp", raw, tmp_path / "data").data_dir
 
 
-def _open(data_dir, label_map=CCP_4, size=SIZE):
-    return open_split("ccp", data_dir, "train", size, label_map)
+def _open(data_dir, label_map=CCP_4, size=SIZE, **options):
+    return open_split("ccp", data_dir, "train", size, label_map, **options)
 
 
 def _slow(source):
@@ -59,15 +60,23 @@ def test_what_was_counted_is_read_until_it_is_prepared_anew(
 
 def test_counts_that_cannot_be_kept_are_told(data_dir, capsys):
     source = _open(data_dir)
-    (source.directory / "class_pixels").write_text("a file where a folder must be")
+    (source.directory / "resized").write_text("a file where a folder must be")
     assert class_pixels(source, 4).tolist() == _slow(source)
     assert "is not kept: " in capsys.readouterr().err
-    assert [p.name for p in source.directory.glob("class_pixels*")] == ["class_pixels"]
+
+
+def test_ways_to_read_a_split_share_its_counts(data_dir, monkeypatch):
+    resized = _open(data_dir, resized=True)
+    counts = class_pixels(resized, 4)
+    assert counts.tolist() == _slow(_open(data_dir))
+    monkeypatch.setattr(module, "_count", _fail)
+    for source in (resized, _open(data_dir), InMemory(resized)):
+        np.testing.assert_array_equal(class_pixels(source, 4), counts)
 
 
 def test_a_mixture_has_the_counts_of_its_parts(data_dir):
     part = _open(data_dir)
-    counts = class_pixels(Mixture({"a": part, "b": part}), 4)
+    counts = class_pixels(InMemory(Mixture({"a": part, "b": part})), 4)
     np.testing.assert_array_equal(counts, np.tile(class_pixels(part, 4), (2, 1)))
 
 

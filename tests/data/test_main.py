@@ -52,7 +52,7 @@ def test_weights_are_a_table(write_ccp, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("--label_map=ccp", "unknown label map 'ccp'; allowed are"),
+        ("--label_map=cfpd_4", "label map 'cfpd_4' is not for ccp"),
         ("--threshold=2", "repeat threshold 2.0; allowed is 0"),
     ],
 )
