@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_curves(commands)
     _add_augment(commands)
     _add_metrics(commands)
+    _add_crf(commands)
     _add_input(commands)
     _add_e2e(commands)
     _add_page(commands)
@@ -308,6 +309,40 @@ def _add_metrics(commands: Any) -> None:
     command.add_argument("--batch", type=list_of(parse_count), default="16")
     command.add_argument("--size", type=parse_size, default="288x192")
     command.add_argument("--classes", type=list_of(parse_count), default="25")
+
+
+def _add_crf(commands: Any) -> None:
+    command = _command(
+        commands,
+        "crf",
+        "Times the dense CRF: making the tables of its kernels, the iterations, and"
+        " both. With --peer_python pydensecrf2 refines the same image by turns with us;"
+        " the ratio is our time an image over its own, the median of the turns.",
+    )
+    default = "default: %(default)s"
+    command.add_argument("--out", type=Path, metavar="FILE.jsonl")
+    command.add_argument(
+        "--steps", type=parse_count, default=5, help=f"turns; {default}"
+    )
+    command.add_argument(
+        "--batch", type=list_of(parse_count), default="1", help=f"images; {default}"
+    )
+    command.add_argument("--size", type=parse_size, default="600x400")
+    command.add_argument("--classes", type=parse_count, default=25)
+    command.add_argument("--seed", type=parse_index, default=0)
+    command.add_argument("--photo", type=Path, help="default: drawn figures")
+    command.add_argument(
+        "--peer_python", metavar="PYTHON", help="an interpreter with pydensecrf2"
+    )
+    for name, value in {
+        "bilateral_sxy": 80.0,
+        "bilateral_srgb": 13.0,
+        "bilateral_compat": 10.0,
+        "gaussian_sxy": 3.0,
+        "gaussian_compat": 3.0,
+    }.items():
+        command.add_argument(f"--{name}", type=float, default=value, help=default)
+    command.add_argument("--num_iterations", type=parse_index, default=10, help=default)
 
 
 def _add_config(

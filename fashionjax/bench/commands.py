@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from fashionjax.bench.augment import measure_augmentation
 from fashionjax.bench.ceilings import measure_ceilings
 from fashionjax.bench.cores import measure_reading
+from fashionjax.bench.crf import make_case, measure_crf
 from fashionjax.bench.e2e import measure_e2e
 from fashionjax.bench.infer import measure_infer
 from fashionjax.bench.input import measure_input
@@ -35,6 +36,16 @@ from fashionjax.data.image_size import parse_size
 
 Measurement = Callable[[], Iterator[Row]]
 """One that can fail without those after it."""
+
+CRF_OPTIONS = (
+    "bilateral_sxy",
+    "bilateral_srgb",
+    "bilateral_compat",
+    "gaussian_sxy",
+    "gaussian_compat",
+    "num_iterations",
+)
+"""Options of `crf` that are those of `postprocess.dense_crf`."""
 
 # jax's errors of a device, out of memory for one, are RuntimeErrors.
 _TOLD = (ValueError, OSError, RuntimeError, ArithmeticError)
@@ -173,6 +184,25 @@ def _metrics(options: argparse.Namespace) -> Iterator[Measurement]:
         )
 
 
+def _crf(options: argparse.Namespace) -> Iterator[Measurement]:
+    for batch_size in options.batch:
+        image, probs = make_case(
+            batch_size=batch_size,
+            image_size=options.size,
+            num_classes=options.classes,
+            photo=options.photo,
+            seed=options.seed,
+        )
+        yield _once(
+            measure_crf,
+            image,
+            probs,
+            {name: getattr(options, name) for name in CRF_OPTIONS},
+            num_steps=options.steps,
+            peer_python=options.peer_python,
+        )
+
+
 def _load(options: argparse.Namespace) -> ConfigDict:
     """The config with what the command line changes."""
     config = ConfigDict(load_config(options.config).to_dict())
@@ -300,6 +330,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], Iterator[Measurement]]] = 
     "curves": _curves,
     "augment": _augment,
     "metrics": _metrics,
+    "crf": _crf,
     "input": _input,
     "e2e": _e2e,
 }

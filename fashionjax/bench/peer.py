@@ -117,7 +117,17 @@ class Worker:
             "version", "settings" and "start_seconds", which compiling is part of.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, side: str = "torch's") -> None:
+        """Starts the process.
+
+        Args:
+            command: Its words.
+            side: Whose side it is, for messages.
+
+        Raises:
+            ValueError: If it does not start.
+        """
+        self._side = side
         # Threads of OpenMP that wait by spinning would take the processors from us.
         self._process = subprocess.Popen(
             command,
@@ -157,7 +167,7 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             raise ValueError(
-                f"torch's side ended with status {self._process.wait()}; it said why"
-                " above"
+                f"{self._side} side ended with status {self._process.wait()}; it said"
+                " why above"
             )
         return json.loads(line)
