@@ -9,6 +9,9 @@
     ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
     ccp4_full, ccp_full  the same at 600×400 with the full model
 
+With the document's CRF: `python -m fashionjax.crf_search --workdir=RUN`, then
+--mode=eval --crf (docs/crf.md).
+
 The document's other encoders: --config.model.encoder=resnext101_32x4d, densenet121 or
 densenet169.
 """

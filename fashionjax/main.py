@@ -75,6 +75,15 @@ _COMPILATION_CACHE = flags.DEFINE_string(
     " given.",
 )
 _TTA = flags.DEFINE_bool("tta", False, "predict: average with the mirrored photo.")
+_CRF = flags.DEFINE_bool(
+    "crf", False, "eval, predict: refine by the dense CRF of --config.crf."
+)
+_CRF_SETTINGS = flags.DEFINE_integer(
+    "crf_settings",
+    None,
+    "eval: first searches that many settings of the CRF on val, as"
+    " fashionjax.crf_search; those of a search before count.",
+)
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "HOST:PORT of process 0, in a run of several processes."
 )
@@ -114,6 +123,8 @@ def _join_others(config: ConfigDict, workdir: Path) -> None:
     )
     if processes.count > 1 and _MODE.value == "predict":
         raise ValueError("--mode=predict is for one process")
+    if processes.count > 1 and _CRF.value:
+        raise ValueError("--crf is for one process")
     words = [_MODE.value, _SPLIT.value, str(workdir), str(_ALLOW.value)]
     words += [str(flag.value) for flag in (_PRIOR, _PRIOR_BY, _PRIOR_SEED)]
     command = [*words, config.to_json(sort_keys=True)]
@@ -139,14 +150,17 @@ def _keep_compiled_programs() -> None:
 def _predict(workdir: Path) -> int:
     from fashionjax.predict import ClassPrior, Predictor
     from fashionjax.predict_files import find_images, predict_files
+    from fashionjax.train.crf import read_options
 
     if not _IMAGES.value or not _OUT.value:
         raise ValueError("--mode=predict needs --images=FILE_DIR_OR_GLOB and --out=DIR")
     files = find_images(_IMAGES.value)
     present = None if _CLASSES.value is None else tuple(_CLASSES.value)
     prior = ClassPrior(present, tuple(_ABSENT.value), tuple(_CERTAIN.value))
+    crf = read_options(_CONFIG.value.crf, workdir) if _CRF.value else None
     predictor = Predictor(
         workdir,
+        crf=crf,
         prior=prior,
         flip=_TTA.value,
         dtype=_DTYPE.value,
@@ -197,11 +211,20 @@ def main(argv: Sequence[str]) -> int:
     from fashionjax.train.run_config import check_same_config
 
     if _MODE.value == "eval":
+        from fashionjax.crf_search import search
+        from fashionjax.train.crf import evaluate_with_crf
+
+        if _CRF.value and _PRIOR.value is not None:
+            raise ValueError("--crf and --prior are for separate evaluations")
         check_same_config(workdir, config, allow_change=_ALLOW.value)
         run = open_run(config, workdir)
         truth = _truth_prior(run)
         with run.open_checkpoints(read_only=True) as checkpoints:
             loop.evaluate_checkpoint(run, checkpoints, _SPLIT.value, truth=truth)
+            if _CRF_SETTINGS.value is not None:
+                search(run, num_settings=_CRF_SETTINGS.value)
+            if _CRF.value:
+                evaluate_with_crf(run, checkpoints, _SPLIT.value)
         return 0
     try:
         loop.train_and_evaluate(config, workdir, allow_config_change=_ALLOW.value)

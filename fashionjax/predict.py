@@ -5,7 +5,7 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from fashionjax.data.images import resize_image
 from fashionjax.inference import batch_sizes, fold_batch_norm, plan_batches
 from fashionjax.models.multitask_unet import MultitaskUNet, detach_branches
 from fashionjax.train.checkpoints import Checkpoints
+from fashionjax.train.crf import refine
 from fashionjax.train.run_config import read_config
 from fashionjax.train.sharding import (
     by_pixel,
@@ -103,6 +104,7 @@ class Predictor:
         batch_size: int = 16,
         dtype: str | None = None,
         spatial_shards: int = 1,
+        crf: Mapping[str, Any] | None = None,
     ) -> None:
         """Loads a run.
 
@@ -116,6 +118,8 @@ class Predictor:
                 None.
             spatial_shards: Devices that share each photo, for an `image_size` too large
                 for one.
+            crf: Options of `postprocess.dense_crf`, which refines the probabilities at
+                the model's size, where its pixels are counted; None for none.
 
         Raises:
             FileNotFoundError: If the folder holds no checkpoint.
@@ -131,6 +135,7 @@ class Predictor:
         prior = prior or ClassPrior()
         self._allowed = prior.allowed(self.class_names)
         self._batch_size = batch_size
+        self._crf = crf
         model = _build(meta, dtype)
         known = _known(model, prior, self.class_names)
         if isinstance(model, MultitaskUNet) and model.injection == "none":
@@ -202,7 +207,11 @@ class Predictor:
         missing = batch_size - len(small)
         small = np.pad(small, ((0, missing), (0, 0), (0, 0), (0, 0)))
         probs = self._compute_probs(self._variables, small)
-        return np.asarray(probs)[: len(images)]
+        probs = np.asarray(probs)[: len(images)]
+        if self._crf is None:
+            return probs
+        probs = np.where(self._allowed, probs, 0)
+        return np.concatenate(list(refine(probs, small[: len(images)], self._crf)))
 
     def _at_size(
         self,

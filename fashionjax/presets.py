@@ -108,6 +108,18 @@ def _evaluate(config: ConfigDict) -> None:
     config.eval_batch_size = 64
     # What is measured beside the confusion matrix; see docs/metrics.md.
     config.eval = ConfigDict(dataclasses.asdict(Measures()))
+    # Under --crf alone. None for what `fashionjax.crf_search` found for the run, or
+    # else what `fashionjax.train.crf` says.
+    config.crf = ConfigDict(
+        {
+            "bilateral_sxy": config_dict.placeholder(float),
+            "bilateral_srgb": config_dict.placeholder(float),
+            "bilateral_compat": config_dict.placeholder(float),
+            "gaussian_sxy": 1.0,
+            "gaussian_compat": 1.0,
+            "num_iterations": 10,
+        }
+    )
 
 
 def model(

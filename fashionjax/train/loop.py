@@ -234,6 +234,27 @@ def _evaluate_and_record(session: Session, state: TrainState, step: int) -> None
         )
 
 
+def best_variables(run: Run, checkpoints: Checkpoints) -> tuple[int, Mapping[str, Any]]:
+    """Restores `params` and `batch_stats` of the best checkpoint, and its step.
+
+    Raises:
+        ValueError: If there is no evaluated checkpoint yet.
+    """
+    step = checkpoints.best_step
+    if step is None:
+        raise ValueError(
+            f"{run.workdir} has no checkpoint yet that was evaluated and whose"
+            f" {run.config.best_metric} is finite"
+        )
+    abstract = run.abstract_state
+    variables = checkpoints.restore_variables(
+        step,
+        {"params": abstract.params, "batch_stats": abstract.batch_stats},
+        ema=abstract.ema is not None,
+    )
+    return step, variables
+
+
 def evaluate_checkpoint(
     run: Run,
     checkpoints: Checkpoints,
@@ -260,18 +281,7 @@ def evaluate_checkpoint(
         ValueError: If there is no evaluated checkpoint yet.
         StoppedError: If any process was asked to stop.
     """
-    step = checkpoints.best_step
-    if step is None:
-        raise ValueError(
-            f"{run.workdir} has no checkpoint yet that was evaluated and whose"
-            f" {run.config.best_metric} is finite"
-        )
-    abstract = run.abstract_state
-    variables = checkpoints.restore_variables(
-        step,
-        {"params": abstract.params, "batch_stats": abstract.batch_stats},
-        ema=abstract.ema is not None,
-    )
+    step, variables = best_variables(run, checkpoints)
     eval_step = run.eval_step if truth is None else run.make_eval_step(truth)
     result = _evaluate(run, eval_step, variables, step, split, stop)
     if truth is not None:

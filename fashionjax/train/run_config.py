@@ -14,6 +14,12 @@ from ml_collections import ConfigDict
 MAY_CHANGE = frozenset(
     {
         "checkpoint_every_steps",
+        "crf.bilateral_compat",
+        "crf.bilateral_srgb",
+        "crf.bilateral_sxy",
+        "crf.gaussian_compat",
+        "crf.gaussian_sxy",
+        "crf.num_iterations",
         "data.cache",
         "data.data_dir",
         "data.input",
