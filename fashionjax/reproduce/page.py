@@ -119,7 +119,6 @@ def _header(results: Results) -> str:
         "Data": results.scale.dataset or "those of the document",
         "Scale": results.scale.name,
         "Runs": f"{made} of {len(outcomes)} have a result",
-        "Unit": "percent" if table.percent else "fractions",
     }
     banner = f'<p class="banner">{markup.text(label)}</p>' if label else ""
     return (
@@ -134,7 +133,8 @@ def _part(results: Results, part: Part) -> str:
     beside = len(part.columns) <= MAX_COLUMNS_BESIDE
     table = _beside(results, part) if beside else _below(results, part)
     return (
-        f'<section class="part"><h3>{markup.text(part.title)}</h3>'
+        f'<section class="part"><h3>{markup.text(part.title)}, '
+        f"in {part.unit}</h3>"
         f'<div class="scroll">{table}</div></section>'
     )
 
@@ -163,7 +163,7 @@ def _beside(results: Results, part: Part) -> str:
     for row in part.rows:
         cells = []
         for cell in row.cells:
-            value = results.value(cell)
+            value = results.value(cell, part.unit)
             for i, kind in enumerate(kinds):
                 lack = kind == "ours" and bool(value.lack)
                 cells.append(_cell(kind, value.texts[kind], lack=lack, first=i == 0))
@@ -182,8 +182,8 @@ def _below(results: Results, part: Part) -> str:
     heads = "".join(f'<th scope="col">{markup.text(n)}</th>' for n in part.columns)
     rows = []
     for row in part.rows:
-        lacks = [bool(results.value(cell).lack) for cell in row.cells]
-        for i, (kind, texts) in enumerate(below(results, row).items()):
+        lacks = [bool(results.value(cell, part.unit).lack) for cell in row.cells]
+        for i, (kind, texts) in enumerate(below(results, part, row).items()):
             cells = "".join(
                 _cell(kind, text, lack=lack and kind == "ours")
                 for text, lack in zip(texts, lacks, strict=True)

@@ -31,6 +31,9 @@ from fashionjax.train.run_config import check_same_config, read_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 METRICS = "metrics.json"
+SEARCH_RESULT = "crf-search/result.json"
+"""What `fashionjax.crf_search` leaves in a work directory."""
+
 PYTHON = sys.executable
 LOG = "reproduce.log"
 """What a run printed, in its work directory."""
@@ -48,12 +51,14 @@ class Plan:
         workdir: Its folder, shared by all tables of a scale.
         config: File and dataset of its config, `…/configs/NAME.py:DATASET`.
         changes: Keys of the configuration that are set.
+        num_crf_settings: Options of a CRF that are tried, where any are.
     """
 
     run: Run
     workdir: Path
     config: str
     changes: tuple[tuple[str, str], ...]
+    num_crf_settings: int
 
     @property
     def flags(self) -> list[str]:
@@ -92,7 +97,15 @@ class Plan:
 
     def is_evaluated(self, evaluation: Evaluation) -> bool:
         """Whether an evaluation is there, of the checkpoint that `TEST` is of."""
-        files = [self.workdir / e.folder / METRICS for e in (TEST, evaluation)]
+        return self._is_current(f"{evaluation.folder}/{METRICS}")
+
+    def has_crf(self) -> bool:
+        """Whether the options of a CRF were searched with that checkpoint."""
+        return self._is_current(SEARCH_RESULT)
+
+    def _is_current(self, name: str) -> bool:
+        """Whether a file is there whose "step" is that of `TEST`."""
+        files = [self.workdir / TEST.folder / METRICS, self.workdir / name]
         if not all(file.is_file() for file in files):
             return False
         test, other = (json.loads(file.read_text())["step"] for file in files)
@@ -143,7 +156,9 @@ def make_plans(
         changes |= dict(overrides) | {"eval.images": "True"}
         changes |= {k: v for k, v in run.fixed if has_key(loaded, k)}
         workdir = out / scale.folder / "runs" / f"{run.config}-{preset}"
-        plans[run] = Plan(run, workdir, config, tuple(changes.items()))
+        plans[run] = Plan(
+            run, workdir, config, tuple(changes.items()), scale.num_crf_settings
+        )
     return plans
 
 
@@ -195,17 +210,27 @@ class Runner:
 
     def evaluate(self, made: Outcome, evaluation: Evaluation) -> Outcome:
         """Evaluates a run that was made, unless that has been done."""
-        if made.error or made.plan.is_evaluated(evaluation):
+        plan = made.plan
+        if made.error or plan.is_evaluated(evaluation):
             return made
-        return self._run(made.plan, ["--mode=eval", *evaluation.flags])
+        if evaluation.searches_crf and not plan.has_crf():
+            workdir, number = plan.workdir, plan.num_crf_settings
+            flags = [f"--workdir={workdir}", f"--num_settings={number}"]
+            searched = self._call(plan, ["fashionjax.crf_search", *flags])
+            if searched.error:
+                return searched
+        return self._run(plan, ["--mode=eval", *evaluation.flags])
 
     def _run(self, plan: Plan, flags: Sequence[str]) -> Outcome:
+        return self._call(plan, ["fashionjax.main", *plan.flags, *flags])
+
+    def _call(self, plan: Plan, words: Sequence[str]) -> Outcome:
+        """Runs a module of the project with its flags."""
         if self.stopped:
             return Outcome(plan, "not started: asked to stop", stopped=True)
         plan.workdir.mkdir(parents=True, exist_ok=True)
-        command = [PYTHON, "-m", "fashionjax.main", *plan.flags, *flags]
         start = time.monotonic()
-        status, last = self._watch(command, plan.workdir / LOG)
+        status, last = self._watch([PYTHON, "-m", *words], plan.workdir / LOG)
         if status == 0:
             self._say(f"  done in {time.monotonic() - start:.0f} s: {plan.workdir}")
             return Outcome(plan)
@@ -216,8 +241,8 @@ class Runner:
         return Outcome(plan, last or f"exit status {status}")
 
     def _watch(self, command: Sequence[str], log: Path) -> tuple[int, str]:
-        """Runs a command; returns its status and the line that tells why it failed."""
-        last, error, shown = "", "", time.monotonic()
+        """Runs a command; returns its status and what it said of its failure."""
+        last, error, shown = "", [], time.monotonic()
         with (
             log.open("a", encoding="utf-8") as file,
             subprocess.Popen(
@@ -234,9 +259,11 @@ class Runner:
                 file.write(line)
                 file.flush()
                 last = line.strip() or last
-                error = last if last.startswith("error:") else error
+                # An error may go on in the lines after its first one.
+                if error or last.startswith("error: "):
+                    error.append(line.strip().removeprefix("error: "))
                 if time.monotonic() - shown > _INTERVAL_SECONDS:
                     self._say(f"  {last}")
                     shown = time.monotonic()
         self._process = None
-        return process.returncode, (error or last).removeprefix("error: ")
+        return process.returncode, " ".join(error) or last

@@ -61,6 +61,11 @@ class Scale:
         """Name of the folder of all that is made with it."""
         return f"{self.dataset or 'documents'}-{self.name}"
 
+    @property
+    def num_crf_settings(self) -> int:
+        """Options of a CRF that are tried; S4 tried 50."""
+        return 3 if self.name == "smoke" else 50
+
     def preset(self, run: Run) -> str:
         """The dataset of a run, as its config knows it."""
         if not self.dataset:

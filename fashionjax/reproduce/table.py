@@ -2,6 +2,10 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Literal
+
+Unit = Literal["percent", "fraction", "images/s"]
+"""Of a document's numbers; those of runs are fractions, or images per second."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +35,12 @@ class Evaluation:
     Attributes:
         folder: Where the run keeps it, within its work directory.
         flags: What makes it, beside `--mode=eval`; empty: the run does so itself.
+        searches_crf: Whether the options of a CRF are searched first.
     """
 
     folder: str
     flags: tuple[str, ...] = ()
+    searches_crf: bool = False
 
 
 TEST = Evaluation("eval-test")
@@ -46,10 +52,11 @@ class Cell:
     """A number of a table.
 
     Attributes:
-        paper: The document's, in the units of the table; None where it gives none.
+        paper: The document's, in the unit of its part; None where it gives none.
         run: The run that ours is of; None where the document quotes others.
-        metric: Name in the run's `metrics.json`, or `row/TRUE/PRED` and
-            `column/TRUE/PRED` for parts of a row and a column of its confusion matrix.
+        metric: Name in the evaluation's `metrics.json`; or `row/TRUE/PRED` and
+            `column/TRUE/PRED` for parts of a row and a column of its confusion matrix;
+            or `images_per_second/with_crf` and `…/without_crf`.
         evaluation: Which evaluation of the run.
     """
 
@@ -82,11 +89,13 @@ class Part:
         title: As in the document.
         columns: Names of the columns.
         rows: The rows, each with a cell for each column.
+        unit: Of the document's numbers.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    unit: Unit = "percent"
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -119,7 +128,6 @@ class Table:
         document: Short name and title of the document.
         title: What it shows.
         parts: The numbers.
-        percent: Whether the document gives percent; else fractions.
         required: Keys of the configuration that the reader must set on the document's
             own data, with the reason.
         comparisons: Figures of learning curves.
@@ -132,7 +140,6 @@ class Table:
     document: str
     title: str
     parts: tuple[Part, ...]
-    percent: bool
     required: tuple[tuple[str, str], ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     curves: tuple[str, ...] = ()

@@ -17,10 +17,10 @@ def to_markdown(results: Results) -> str:
     lines = [f"# {table.document}", "", table.title, ""]
     if results.scale.label:
         lines += [f"**{results.scale.label}**", ""]
-    unit = "percent" if table.percent else "fractions"
-    lines += [f"In {unit}. `{results.command}`", ""]
+    lines += [f"`{results.command}`", ""]
     for part in table.parts:
-        lines += [f"## {part.title}", "", *_table(results, part), ""]
+        title = f"## {part.title}, in {part.unit}"
+        lines += [title, "", *_table(results, part), ""]
     if results.failures:
         lines += ["## Runs without a result", ""]
         lines += [f"- {o.plan.run.config}: {o.error}" for o in results.failures]
@@ -32,14 +32,16 @@ def _table(results: Results, part: Part) -> list[str]:
     remarks = any(row.remark for row in part.rows)
     if len(part.columns) <= MAX_COLUMNS_BESIDE:
         head = [f"{name}, {kind}" for name in part.columns for kind in results.kinds]
-        rows = [[row.name, *_beside(results, row), row.remark] for row in part.rows]
+        rows = [
+            [row.name, *_beside(results, part, row), row.remark] for row in part.rows
+        ]
         head = ["", *head, "the document says"]
     else:
         head = ["", "", *part.columns, "the document says"]
         rows = [
             [row.name, kind, *texts, row.remark]
             for row in part.rows
-            for kind, texts in below(results, row).items()
+            for kind, texts in below(results, part, row).items()
         ]
     if not remarks:
         head, rows = head[:-1], [row[:-1] for row in rows]
@@ -47,16 +49,15 @@ def _table(results: Results, part: Part) -> list[str]:
     return [_line(head), _line(align), *(_line(row) for row in rows)]
 
 
-def _beside(results: Results, row: Row) -> list[str]:
+def _beside(results: Results, part: Part, row: Row) -> list[str]:
     """The numbers of each cell, one after another."""
-    return [
-        results.value(cell).texts[kind] for cell in row.cells for kind in results.kinds
-    ]
+    values = [results.value(cell, part.unit) for cell in row.cells]
+    return [value.texts[kind] for value in values for kind in results.kinds]
 
 
-def below(results: Results, row: Row) -> dict[str, list[str]]:
+def below(results: Results, part: Part, row: Row) -> dict[str, list[str]]:
     """The numbers of a row's cells, by what they are."""
-    values = [results.value(cell) for cell in row.cells]
+    values = [results.value(cell, part.unit) for cell in row.cells]
     return {kind: [value.texts[kind] for value in values] for kind in results.kinds}
 
 
@@ -70,11 +71,10 @@ def to_csv(results: Results) -> str:
     writer = csv.writer(file, lineterminator="\n")
     head = "part row column metric evaluation paper ours difference unit note"
     writer.writerow(head.split())
-    unit = "percent" if results.table.percent else "fraction"
     for part in results.table.parts:
         for row in part.rows:
             for column, cell in zip(part.columns, row.cells, strict=True):
-                value = results.value(cell)
+                value = results.value(cell, part.unit)
                 folder = ""
                 if cell.run is not None:
                     plan = results.outcomes[cell.run, cell.evaluation].plan
@@ -83,5 +83,5 @@ def to_csv(results: Results) -> str:
                 note = value.lack or results.scale.label
                 where = (part.title, row.name, column, cell.metric)
                 shown = ("" if number is None else number for number in numbers)
-                writer.writerow([*where, folder, *shown, unit, note])
+                writer.writerow([*where, folder, *shown, part.unit, note])
     return file.getvalue()

@@ -18,7 +18,7 @@ from fashionjax.data.label_maps import LabelMap
 from fashionjax.report.confusion import column_percent, row_percent
 from fashionjax.reproduce.runs import METRICS, Outcome
 from fashionjax.reproduce.scale import Scale
-from fashionjax.reproduce.table import TEST, Cell, Evaluation, Run, Table
+from fashionjax.reproduce.table import TEST, Cell, Evaluation, Run, Table, Unit
 from fashionjax.train.run_config import read_config
 
 NO_NUMBER = "–"
@@ -31,8 +31,8 @@ class Value:
     """A cell, filled.
 
     Attributes:
-        paper: The document's number, in the units of the table; None where none.
-        ours: Ours, in the same units; None where the run has no such number.
+        paper: The document's number, in the unit of its part; None where none.
+        ours: Ours, in the same unit; None where the run has no such number.
         difference: Ours less the document's; None where they do not compare.
         lack: What stands in place of ours where a run has no result; else empty.
     """
@@ -93,8 +93,8 @@ class Results:
         failed = (outcome for outcome in self.outcomes.values() if outcome.error)
         return list(dict.fromkeys(failed))
 
-    def value(self, cell: Cell) -> Value:
-        """A cell, filled."""
+    def value(self, cell: Cell, unit: Unit) -> Value:
+        """A cell, filled, in the unit of its part."""
         if cell.run is None:
             return Value(cell.paper)
         outcome = self.outcomes[cell.run, cell.evaluation]
@@ -102,11 +102,12 @@ class Results:
             lack = NOT_MADE if outcome.stopped else FAILED
             return Value(cell.paper, lack=lack)
         metrics = self._metrics[cell.run, cell.evaluation]
-        fraction = metrics.get(cell.metric, math.nan)
-        if not math.isfinite(fraction):
+        found = metrics.get(cell.metric, math.nan)
+        if not math.isfinite(found):
             return Value(cell.paper)
-        ours = 100 * fraction if self.table.percent else fraction
-        if cell.paper is None or self.scale.label:
+        ours = 100 * found if unit == "percent" else found
+        # Speeds are those of machines.
+        if cell.paper is None or self.scale.label or unit == "images/s":
             return Value(cell.paper, ours)
         return Value(cell.paper, ours, ours - cell.paper)
 
@@ -124,13 +125,16 @@ def read_metrics(workdir: Path, evaluation: Evaluation) -> dict[str, float]:
 
     Returns:
         Fractions by name, those of the matrix as `row/TRUE/PRED`, part of the true
-        class, and `column/TRUE/PRED`, part of the predicted one; NaN where undefined.
-        Empty if there is no such evaluation.
+        class, and `column/TRUE/PRED`, part of the predicted one; of an evaluation with
+        CRF `images_per_second/with_crf` and `…/without_crf`. NaN where undefined. Empty
+        if there is no such evaluation.
     """
     folder = workdir / evaluation.folder
     if not (folder / METRICS).is_file():
         return {}
-    found = json.loads((folder / METRICS).read_text())["metrics"]
+    record = json.loads((folder / METRICS).read_text())
+    speeds = record.get("images_per_second", {})
+    found = record["metrics"] | {f"images_per_second/{k}": v for k, v in speeds.items()}
     metrics = {k: math.nan if v is None else float(v) for k, v in found.items()}
     names = label_map_of(workdir).class_names
     return metrics | _parts(np.load(folder / "confusion.npy"), names)

@@ -200,6 +200,35 @@ def test_a_config_tells_its_own_commands(name):
         assert document in module.DATASETS
 
 
+def test_the_grid_has_every_loss_with_every_optimizer_and_nothing_else():
+    bases = {"unet": "unet_classic", "segnet": "segnet", "fcn": "fcn"}
+    losses = {"sce": "cross_entropy", "focal": "focal"}
+    grid = [name for name in FILES if re.match("s1/[^_]+_[^_]+_[^_]+$", name)]
+    assert len(grid) == 12
+    for name in grid:
+        model, loss, optimizer = name.removeprefix("s1/").split("_")
+        run, base = (load_config(n, "imaterialist2020") for n in (name, bases[model]))
+        assert run.objective.segmentation.loss == losses[loss]
+        assert run.optimizer.name == optimizer
+        rate, momentum = {"adam": (1e-3, 0.9), "sgd": (1e-2, 0.0)}[optimizer]
+        assert run.schedule.learning_rate == rate
+        assert run.schedule.max_momentum == momentum
+        for part in ("model", "data", "augment", "num_epochs", "batch_size"):
+            assert run[part] == base[part]
+
+
+@pytest.mark.parametrize("run", ["unet_focal_adam", "segnet_sce_sgd"])
+@pytest.mark.parametrize("dataset", ["imaterialist2020", "synthetic"])
+def test_the_runs_at_512_differ_in_size_alone(run, dataset):
+    small, big = (load_config(f"s1/{run}{size}", dataset) for size in ("", "_512"))
+    sides = zip(small.data.image_size, big.data.image_size, strict=True)
+    assert all(2 * a == b for a, b in sides)
+    with small.unlocked(), big.unlocked():
+        for config in (small, big):
+            del config.document, config.document_run, config.data["image_size"]
+    assert small == big
+
+
 @pytest.mark.parametrize("dataset", ["synthetic", "ccp_full", "ccp4"])
 @pytest.mark.parametrize(
     ("name", "encoder", "num_classes", "zoom"),

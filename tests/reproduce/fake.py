@@ -47,5 +47,6 @@ def make_results(table, out, *, scale="smoke", dataset="synthetic", errors=(), *
             write_run(plan, found)
     for run, evaluation in table.evaluations:
         outcomes[run, evaluation] = outcomes[run, TEST]
-        write_run(plans[run], found, folder=evaluation.folder)
+        if not outcomes[run, TEST].error:
+            write_run(plans[run], found, folder=evaluation.folder)
     return Results(table, made, outcomes, "python -m fashionjax.reproduce …")

@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import os
 import signal
 import sys
@@ -55,6 +57,7 @@ def test_a_run_is_told_its_config_its_folder_and_what_is_changed(plan, main_is):
     ("body", "error"),
     [
         ("print('step 3'); sys.exit('error: disk full')", "disk full"),
+        ("sys.exit('error: other keys:\\n  lr: 1 -> 2')", "other keys: lr: 1 -> 2"),
         ("print('Killed'); sys.exit(137)", "Killed"),
         ("raise ValueError('three classes')", "ValueError: three classes"),
     ],
@@ -75,7 +78,7 @@ def test_a_finished_run_is_not_made_again_unless_it_changed(plan, main_is):
         assert runner.make(plan) == Outcome(plan)
         for key, value in (("num_epochs", "2.0"), ("batch_size", "4")):
             changed = dict(plan.changes) | {key: value}
-            other = runs.Plan(plan.run, plan.workdir, plan.config, (*changed.items(),))
+            other = dataclasses.replace(plan, changes=tuple(changed.items()))
             assert runner.make(other).error == "made again"
         (plan.workdir / "finished").unlink()
         assert runner.make(plan).error == "made again"
@@ -98,6 +101,24 @@ def test_an_evaluation_is_made_once_for_each_checkpoint(plan, main_is):
         assert not plan.is_evaluated(tables.ORACLE)
         failed = Outcome(plan, "no data")
         assert runner.evaluate(failed, tables.ORACLE) == failed
+
+
+def test_options_of_a_crf_are_searched_once_before_it_is_evaluated(plan, main_is):
+    main_is("sys.exit(0 if '--crf' in sys.argv or 'search' in sys.argv[2] else 1)")
+    write_run(plan)
+    made = Outcome(plan)
+    log = plan.workdir / "reproduce.log"
+    with Runner([].append) as runner:
+        assert runner.evaluate(made, tables.WITH_CRF) == made
+        search, evaluation = log.read_text().splitlines()
+        assert search.split()[1:] == [f"--workdir={plan.workdir}", "--num_settings=3"]
+        assert evaluation.endswith("--mode=eval --crf")
+        log.unlink()
+        found = plan.workdir / runs.SEARCH_RESULT
+        found.parent.mkdir()
+        found.write_text(json.dumps({"step": 40}))
+        runner.evaluate(made, tables.WITH_CRF)
+        assert len(log.read_text().splitlines()) == 1
 
 
 def test_a_signal_reaches_the_run_and_nothing_is_started_after_it(plan, main_is):

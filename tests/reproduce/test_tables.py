@@ -38,7 +38,9 @@ def test_every_cell_is_a_metric_of_its_run(name):
         allowed = {*segmentation_metrics(nothing, names)}
         allowed |= {*tag_metrics(tags, tags, names[1:])}
         kind, _, rest = cell.metric.partition("/")
-        if kind in ("row", "column"):
+        if kind == "images_per_second":
+            assert rest in ("with_crf", "without_crf")
+        elif kind in ("row", "column"):
             assert set(rest.split("/")) <= set(names)
         else:
             assert cell.metric in allowed
@@ -71,6 +73,13 @@ def test_the_third_documents_pooled_numbers_fit_together():
         right = 2 * overall / (1 + overall) - background * union
         expected = right / (2 / (1 + overall) - union)
         np.testing.assert_allclose(without, expected, atol=0.0005)
+
+
+def test_the_first_documents_best_runs_are_those_it_goes_on_with():
+    *models, again = tables.S1_GRID.parts
+    best = [max(p.rows, key=lambda row: row.cells[0].paper or 0) for p in models[:2]]
+    runs = {f"{row.cells[0].run.config}_512" for row in best}
+    assert runs == {row.cells[0].run.config for row in again.rows}
 
 
 def test_a_row_has_a_cell_for_each_column():

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import math
 
 import numpy as np
@@ -50,6 +51,24 @@ def test_what_does_not_compare_says_so_and_shows_no_difference(
     assert ours.startswith("| FPN | 93.26 | 94.26 | 49.81 | 48.81 |")
     rows = list(csv.DictReader(io.StringIO(to_csv(results))))
     assert {row["difference"] for row in rows} == {""}
+
+
+def test_fractions_stay_fractions(tmp_path):
+    found = {"pixel_accuracy": 0.85, "binary_iou": 0.5}
+    results = make_results(tables.S1_GRID, tmp_path, **OWN, **found)
+    line = next(line for line in _lines(results) if "| Focal, Adam |" in line)
+    assert line == "| Focal, Adam | 0.84 | 0.85 | +0.01 | 0.86 | 0.50 | −0.36 |"
+
+
+def test_speeds_have_no_difference(tmp_path):
+    results = make_results(tables.S4_TABLE2, tmp_path, **OWN, **FOUND)
+    workdir = results.outcomes[tables.FPN_FASHIONISTA, tables.WITH_CRF].plan.workdir
+    file = workdir / "eval-test-crf/metrics.json"
+    speeds = {"images_per_second": {"with_crf": 50.0, "without_crf": 100.0}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | speeds))
+    lines = _lines(results)
+    assert "| FPN without CRF | 1.95 | 100.00 | – |" in lines
+    assert "| FPN with CRF | 0.20 | 50.00 | – |" in lines
 
 
 def test_a_run_without_a_result_is_marked_and_named(tmp_path):
