@@ -111,7 +111,8 @@ def test_cells_of_the_confusion_matrix_are_parts_of_its_rows_and_columns(tmp_pat
     n = np.load(workdir / "eval-test/confusion.npy")
     assert metrics["row/top/pants"] == pytest.approx(n[1, 3] / n[1].sum())
     assert metrics["column/top/pants"] == pytest.approx(n[1, 3] / n[:, 3].sum())
-    value = results.value(tables.S3_TABLE3.parts[0].rows[1].cells[3])
+    part = tables.S3_TABLE3.parts[0]
+    value = results.value(part.rows[1].cells[3], part.unit)
     assert value == Value(0.33, 100 * metrics["row/top/pants"])
 
 

@@ -1,0 +1,191 @@
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashionjax.data.label_maps import IMATERIALIST_9
+from fashionjax.report import Panel
+from fashionjax.reproduce import __main__ as command
+from fashionjax.reproduce import figures, tables
+from fashionjax.reproduce.data import Description
+from fashionjax.reproduce.examples import Example, Gallery
+from fashionjax.reproduce.table import TEST
+from fashionjax.writers import JsonlWriter
+from tests.reproduce.fake import make_results
+
+
+class _Page(HTMLParser):
+    """Collects the files that a page names, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.files, self.text = set(), ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        del tag
+        self.files |= {v for k, v in attrs if k in {"src", "srcset", "href"}}
+
+    def handle_data(self, data):
+        self.text += data + "\n"
+
+
+def _finish(results):
+    """Adds what the figures are made from to the runs."""
+    for run in results.table.runs:
+        outcome = results.outcomes[run, TEST]
+        if outcome.error:
+            continue
+        writer = JsonlWriter(outcome.plan.workdir / "metrics.jsonl")
+        for step in (10, 20):
+            metrics = {"pixel_accuracy": step / 40, "binary_iou": step / 50}
+            writer.write(step, "val", metrics)
+        writer.close()
+        report = outcome.plan.workdir / "report"
+        report.mkdir()
+        for position in range(2):
+            for kind in ("image", "truth", "prediction"):
+                picture = Image.new("RGB", (4, 6))
+                picture.save(report / f"panel-{position:02}-{kind}.png")
+
+
+def _gallery(workdir):
+    del workdir
+    label = np.zeros((6, 4), np.uint8)
+    image = np.zeros((6, 4, 3), np.uint8)
+    panel = Panel(image, label, label + 1, "<i>.jpg")
+    return Gallery(7, IMATERIALIST_9.palette, {"highest loss": [Example(panel, 2.5)]})
+
+
+def _describe(workdir):
+    del workdir
+    nine = np.arange(9)
+    sizes = np.array([[600, 400], [500, 400]])
+    return Description("toy", 10, 20, IMATERIALIST_9, nine, nine * 5, sizes)
+
+
+@pytest.fixture
+def write(monkeypatch):
+    """Writes a table whose runs need no model."""
+    monkeypatch.setattr(figures, "make_gallery", _gallery)
+    monkeypatch.setattr(command, "describe", _describe)
+    monkeypatch.setattr(command, "use_compilation_cache", lambda folder: folder)
+
+    def write(results, folder):
+        _finish(results)
+        file = command.write_table(results, folder)
+        return _Page(file.read_text())
+
+    return write
+
+
+def test_a_page_has_all_figures_of_its_table_and_nothing_from_elsewhere(
+    tmp_path, write
+):
+    errors = {"s1/fcn_sce_sgd": ("no <data>", False)}
+    results = make_results(tables.S1_GRID, tmp_path, errors=errors, pixel_accuracy=0.5)
+    folder = tmp_path / "page"
+    page = write(results, folder)
+    for file in page.files:
+        assert (folder / file).is_file(), file
+    drawn = {file.relative_to(folder).as_posix() for file in folder.rglob("*.png")}
+    assert page.files == drawn
+    for title in (
+        "Learning curves",
+        "U-Net by focal loss: SGD and Adam (Fig. 7)",
+        "Masks",
+        "Confusion",
+        "Examples by loss",
+        "Data: toy",
+        "Runs without a result",
+        "no <data>",
+    ):
+        assert title in page.text
+    # Five comparisons of two metrics, in two themes.
+    assert sum("curves-" in file for file in drawn) == 20
+    # Two examples of four, four, three and two runs beside photo and truth; the runs
+    # at 512 see the same photos, larger.
+    assert sum("panels-" in file for file in drawn) == 2 * (6 + 6 + 5 + 4)
+    assert (folder / "table.md").is_file()
+    assert (folder / "table.csv").is_file()
+
+
+def test_a_page_of_a_reduced_scale_says_so_and_has_no_difference(tmp_path, write):
+    results = make_results(tables.S3_TABLE5, tmp_path, pooled_iou_excl_bg=0.5)
+    page = write(results, tmp_path / "page")
+    assert "smoke scale, not comparable" in page.text
+    assert "difference" not in page.text
+    assert "50.00" in page.text
+
+
+def test_a_page_of_the_documents_runs_has_differences(tmp_path, write):
+    own = {"scale": "document", "dataset": "document"}
+    results = make_results(tables.S3_TABLE5, tmp_path, **own, pooled_iou_excl_bg=0.5)
+    page = write(results, tmp_path / "page")
+    assert "comparable" not in page.text
+    assert "difference" in page.text
+    assert "−23.38" in page.text
+
+
+def test_an_older_page_leaves_nothing_behind(tmp_path, write):
+    folder = tmp_path / "page"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "figures/old.png").touch()
+    results = make_results(
+        tables.S2_TABLE2, tmp_path, errors={"ocrnet": ("no data", False)}
+    )
+    page = write(results, folder)
+    assert page.files == set()
+    assert list((folder / "figures").iterdir()) == []
+    assert "failed" in page.text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["s1-grid", "--scale=smoke", "--dataset=document"], "at scale 'smoke'"),
+        (["s1-grid", "--verbose"], "unknown argument '--verbose'; allowed is"),
+        (["s3-table2"], "needs --config.data.refined_dir=…"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(words, message, capsys):
+    assert command.main(words) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+@pytest.mark.slow
+def test_a_table_from_nothing_to_its_page_and_again(tmp_path, monkeypatch, capsys):
+    # The run is of one device, whatever the tests have.
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(command, "use_compilation_cache", lambda folder: folder)
+    words = ["s3-table5", "--scale=smoke", f"--out={tmp_path}"]
+    words += [
+        f"--config.{key}={value}"
+        for key, value in {
+            "model.encoder": "resnet18",
+            "model.encoder_options.features": 4,
+            "model.decoder_features": (8, 8, 8, 4),
+            "model.branch_features": 8,
+            "num_epochs": 0.5,
+        }.items()
+    ]
+    assert command.main(words) == 0
+    folder = tmp_path / "synthetic-smoke" / "s3-table5"
+    page = _Page((folder / "index.html").read_text())
+    assert all((folder / file).is_file() for file in page.files)
+    assert "highest loss" in page.text
+    run = tmp_path / "synthetic-smoke/runs/unet_ext-synthetic"
+    told = json.loads((run / "eval-test-oracle-mask/metrics.json").read_text())
+    shown = f"{100 * told['metrics']['pooled_iou_excl_bg']:.2f}"
+    assert shown in page.text
+    log = (run / "reproduce.log").read_text()
+    capsys.readouterr()
+    assert command.main(words) == 0
+    assert "finished before" in capsys.readouterr().out
+    assert (run / "reproduce.log").read_text() == log
