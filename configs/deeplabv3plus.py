@@ -7,6 +7,9 @@ synthetic_full   drawn figures at the document's size
 imaterialist2019 the document's run
 ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
 ccp4_full, ccp_full  the same at 288×192 with the full model
+
+S3, Table 2, "DeepLabV3+"; there IoU without background 70.85 % (`pooled_iou_excl_bg`),
+overall 89.31 % (`pooled_iou`), mask 90.15 % (`mask_iou`).
 """
 
 from ml_collections import ConfigDict

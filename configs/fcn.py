@@ -10,6 +10,8 @@
 
 With weights: --config.model.pretrained=torchvision/resnet50, and with torchvision's
 auxiliary head: --config.model.aux_head=True.
+
+The document's runs, S1's Table III: configs/s1/.
 """
 
 from ml_collections import ConfigDict

@@ -7,6 +7,9 @@ synthetic_full   drawn figures at the document's size
 fashionpedia     the document's run: 20,000 steps
 ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
 ccp4_full, ccp_full  the same at 256×256 with the full model
+
+S2, Table 2; there aAcc 93.7 % (`pixel_accuracy`), mIoU 14.93 % (`mean_iou`) and mAcc
+19.01 % (`mean_class_accuracy`).
 """
 
 from ml_collections import ConfigDict
@@ -48,7 +51,7 @@ def _document() -> ConfigDict:
     config.schedule.min_learning_rate = 1e-4
     config.schedule.max_momentum = 0.9
     config.batch_size = 8
-    config.num_epochs = 20_000 * config.batch_size / COUNTS["train"]
+    config.num_epochs = 20_000 / (COUNTS["train"] // config.batch_size)
     presets.augment(config, MIRROR)
     return config
 

@@ -7,6 +7,9 @@ synthetic_full   drawn figures at the document's size
 imaterialist2019 the document's run
 ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
 ccp4_full, ccp_full  the same at 288×192 with the full model
+
+S3, Table 2, "FPN"; there IoU without background 67.77 % (`pooled_iou_excl_bg`), overall
+88.18 % (`pooled_iou`), mask 89.44 % (`mask_iou`).
 """
 
 from ml_collections import ConfigDict

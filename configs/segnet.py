@@ -10,6 +10,8 @@
 
 The document does not say whether the encoder was pretrained; with weights:
 --config.model.pretrained=torchvision/vgg16_bn.
+
+The document's runs, S1's Tables II and IV: configs/s1/.
 """
 
 from ml_collections import ConfigDict

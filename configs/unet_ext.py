@@ -11,8 +11,9 @@ that two CPU cores finish; `_full` ones have the document's size and length:
     ccp4, ccp        Clothing Co-Parsing photos, 4 or 59 classes, slim model
     ccp4_full, ccp_full  the same at 288×192 with the full model
 
-The variants of the document's ablation: --config.model.variant=ours, class_only,
-branches or plain.
+S3, Table 2, "Our model"; there IoU without background 73.38 % (`pooled_iou_excl_bg`),
+overall 90.66 % (`pooled_iou`), mask 92.18 % (`mask_iou`). The variants of its ablation:
+--config.model.variant=ours, class_only, branches or plain; configs/s3/.
 """
 
 from ml_collections import ConfigDict

@@ -9,6 +9,8 @@
 
 VGG19: --config.model.encoder=vgg19. The ways of upsampling that the document names:
 --config.model.upsampling=deconv, nearest, bilinear or max_unpool.
+
+The document's four trials: configs/s0/.
 """
 
 from ml_collections import ConfigDict

@@ -29,6 +29,9 @@ from fashionjax.writers import read_metrics, series
 FIGURES = "figures"
 """Folder of the pictures, beside the page."""
 
+MAX_BESIDE = 15
+"""Matrices of more classes stand below one another."""
+
 _IMAGE, _TRUTH, _PREDICTION = KINDS
 _METRIC_NAMES = {**VALIDATION_METRICS, "binary_iou": "IoU of background and clothes"}
 
@@ -55,10 +58,12 @@ class Figure:
     Attributes:
         title: What they show.
         rows: The pictures.
+        wide: Whether each needs the whole width of the page.
     """
 
     title: str
     rows: Sequence[Sequence[Picture]]
+    wide: bool = False
 
 
 def draw_curves(results: Results, folder: Path) -> Iterator[Figure]:
@@ -153,7 +158,7 @@ def draw_confusions(results: Results, folder: Path) -> Iterator[Figure]:
                 folder, confusion, names, order, name=name, by_prediction=by_prediction
             )
             pictures.append(Picture(f"{FIGURES}/{name}.png", caption, themed=True))
-        yield Figure(run.title, [pictures])
+        yield Figure(run.title, [pictures], wide=len(names) > MAX_BESIDE)
 
 
 def draw_galleries(results: Results, folder: Path) -> Iterator[Figure]:

@@ -222,7 +222,8 @@ def _figures(
     if not figures:
         return ""
     parts = [
-        f'<div class="figure"><h3>{markup.text(figure.title)}</h3>'
+        f'<div class="figure{" wide" * figure.wide}">'
+        f"<h3>{markup.text(figure.title)}</h3>"
         f"{''.join(draw(row) for row in figure.rows)}</div>"
         for figure in figures
     ]

@@ -308,6 +308,11 @@ def test_the_documents_run_has_the_documents_hyper_parameters():
     assert config.model.pretrained == "torchvision/resnet34"
 
 
+def test_the_second_documents_run_takes_20000_steps():
+    config = load_config("ocrnet", "fashionpedia")
+    assert round(config.num_epochs * (45_623 // config.batch_size)) == 20_000
+
+
 @pytest.mark.parametrize(
     ("dataset", "scale"),
     [
