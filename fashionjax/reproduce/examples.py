@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 from fashionjax.data.dataset import Source
+from fashionjax.postprocess import dense_crf
 from fashionjax.report import Panel
+from fashionjax.reproduce.runs import METRICS
 from fashionjax.reproduce.table import TEST
+from fashionjax.train.eval_step import predict
 from fashionjax.train.results import make_panels
 from fashionjax.train.run import Run, open_run
 from fashionjax.train.run_config import read_config
@@ -34,10 +38,12 @@ class Example:
     Attributes:
         panel: Photo, truth and prediction.
         loss: Its loss.
+        refined: The same with the prediction after a CRF; None where there is none.
     """
 
     panel: Panel
     loss: float
+    refined: Panel | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +61,12 @@ class Gallery:
     levels: Mapping[str, Sequence[Example]]
 
 
-def make_gallery(workdir: Path) -> Gallery:
+def make_gallery(workdir: Path, crf_folder: str = "") -> Gallery:
     """Sorts test images by loss and predicts some.
 
     Args:
         workdir: Folder of a finished run that was evaluated with `eval.images`.
+        crf_folder: Where its evaluation with CRF lies, for predictions with it too.
 
     Returns:
         Levels: the highest losses, those in the middle and the lowest; and of the
@@ -77,7 +84,8 @@ def make_gallery(workdir: Path) -> Gallery:
     }
     places = list(dict.fromkeys(np.concatenate(list(levels.values())).tolist()))
     picked = _Picked(run.dataset.sources["test"], places)
-    panels = make_panels(run.experiment, _best_variables(run), picked, len(places))
+    variables = _best_variables(run)
+    panels = make_panels(run.experiment, variables, picked, len(places))
     shown = dict(zip(places, panels, strict=True))
     examples = {
         level: [Example(shown[i], float(losses[i])) for i in ids.tolist()]
@@ -85,7 +93,37 @@ def make_gallery(workdir: Path) -> Gallery:
     }
     failures = sorted(examples["wrong garment"], key=_wrong_garment, reverse=True)
     examples["wrong garment"] = [e for e in failures[:PER_LEVEL] if _wrong_garment(e)]
+    if crf_folder:
+        record = json.loads((workdir / crf_folder / METRICS).read_text())
+        examples = _with_crf(run, variables, examples, record["options"])
     return Gallery(len(losses), run.experiment.label_map.palette, examples)
+
+
+def _with_crf(
+    run: Run,
+    variables: Mapping[str, Any],
+    levels: Mapping[str, Sequence[Example]],
+    options: Mapping[str, Any],
+) -> dict[str, list[Example]]:
+    """The same examples with what a CRF makes of their predictions."""
+    experiment = run.experiment
+
+    @jax.jit
+    def probabilities(variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
+        normalized, _ = experiment.prepare(image, label)
+        params, batch_stats = variables["params"], variables.get("batch_stats", {})
+        return predict(experiment.model, params, batch_stats, normalized).probs
+
+    variables = jax.device_get(dict(variables))
+
+    def refine(example: Example) -> Example:
+        image, label = example.panel.image[None], example.panel.label[None]
+        probs = dense_crf(probabilities(variables, image, label), image, **options)
+        pred = np.asarray(probs[0].argmax(axis=-1), np.uint8)
+        refined = dataclasses.replace(example.panel, pred=pred)
+        return dataclasses.replace(example, refined=refined)
+
+    return {level: list(map(refine, examples)) for level, examples in levels.items()}
 
 
 def _losses(workdir: Path) -> Float[np.ndarray, " images"]:

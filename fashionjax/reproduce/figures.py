@@ -20,10 +20,11 @@ from fashionjax.report.panels import (
     draw_wrong_pixels,
     panel_file,
 )
-from fashionjax.reproduce.examples import make_gallery
-from fashionjax.reproduce.table import TEST, Comparison
+from fashionjax.reproduce.examples import Example, make_gallery
+from fashionjax.reproduce.table import TEST, Comparison, Run
 from fashionjax.reproduce.values import Results, label_map_of
 from fashionjax.train.run_config import read_config
+from fashionjax.visualize import Palette
 from fashionjax.writers import read_metrics, series
 
 FIGURES = "figures"
@@ -165,25 +166,43 @@ def draw_galleries(results: Results, folder: Path) -> Iterator[Figure]:
     """Draws examples by loss: photo, truth, prediction, and in black what is wrong."""
     shown = results.workdirs(results.table.shown)
     for number, (run, workdir) in enumerate(shown.items()):
-        gallery = make_gallery(workdir)
-        sampled = f"{gallery.num_images:,} test images"
+        gallery = make_gallery(workdir, _crf_folder(results, run))
         for level, examples in gallery.levels.items():
-            if not examples:
-                continue
             name = f"gallery-{number}-{level.replace(' ', '-')}"
-            (folder / name).mkdir(exist_ok=True)
-            rows = []
-            for position, example in enumerate(examples):
-                panel = example.panel
-                draw_panel(folder / name, position, panel, gallery.palette)
-                draw_wrong_pixels(folder / name, position, panel)
-                captions = (panel.image_id, "truth", f"loss {example.loss:.3f}", WRONG)
-                rows.append(
-                    [
-                        Picture(
-                            f"{FIGURES}/{name}/{panel_file(position, kind)}", caption
-                        )
-                        for kind, caption in zip((*KINDS, WRONG), captions, strict=True)
-                    ]
-                )
-            yield Figure(f"{run.title}: {level}, of {sampled}", rows)
+            rows = [
+                _draw_example(folder / name, place, example, gallery.palette)
+                for place, example in enumerate(examples)
+            ]
+            title = f"{run.title}: {level}, of {gallery.num_images:,} test images"
+            if rows:
+                yield Figure(title, rows)
+
+
+def _crf_folder(results: Results, run: Run) -> str:
+    """Where a run's evaluation with CRF lies, if the table has one."""
+    for (other, evaluation), outcome in results.outcomes.items():
+        if other == run and evaluation.searches_crf and not outcome.error:
+            return evaluation.folder
+    return ""
+
+
+def _draw_example(
+    folder: Path, place: int, example: Example, palette: Palette
+) -> list[Picture]:
+    """A row: photo, truth, prediction, that with CRF if there is one, wrong pixels."""
+    folder.mkdir(exist_ok=True)
+    draw_panel(folder, place, example.panel, palette)
+    draw_wrong_pixels(folder, place, example.refined or example.panel)
+    captions = [example.panel.image_id, "truth", f"loss {example.loss:.3f}"]
+    files = [panel_file(place, kind) for kind in KINDS]
+    if example.refined is not None:
+        (folder / "crf").mkdir(exist_ok=True)
+        draw_panel(folder / "crf", place, example.refined, palette)
+        files.append(f"crf/{panel_file(place, _PREDICTION)}")
+        captions.append("with CRF")
+    files.append(panel_file(place, WRONG))
+    captions.append(WRONG)
+    return [
+        Picture(f"{FIGURES}/{folder.name}/{file}", caption)
+        for file, caption in zip(files, captions, strict=True)
+    ]

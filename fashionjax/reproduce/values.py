@@ -78,9 +78,16 @@ class Results:
         }
 
     def workdirs(self, runs: Sequence[Run]) -> dict[Run, Path]:
-        """The folders of those runs that have a result."""
-        outcomes = {run: self.outcomes[run, TEST] for run in runs}
-        return {run: o.plan.workdir for run, o in outcomes.items() if not o.error}
+        """The folders of those runs that have a result, each once.
+
+        On other data than the document's, runs may differ in nothing.
+        """
+        found: dict[Path, Run] = {}
+        for run in runs:
+            outcome = self.outcomes[run, TEST]
+            if not outcome.error:
+                found.setdefault(outcome.plan.workdir, run)
+        return {run: workdir for workdir, run in found.items()}
 
     @property
     def kinds(self) -> tuple[str, ...]:

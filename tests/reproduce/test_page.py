@@ -7,6 +7,7 @@ from PIL import Image
 
 from fashionjax.data.label_maps import IMATERIALIST_9
 from fashionjax.report import Panel
+from fashionjax.report.theme import THEMES
 from fashionjax.reproduce import __main__ as command
 from fashionjax.reproduce import figures, tables
 from fashionjax.reproduce.data import Description
@@ -44,19 +45,20 @@ def _finish(results):
             writer.write(step, "val", metrics)
         writer.close()
         report = outcome.plan.workdir / "report"
-        report.mkdir()
+        report.mkdir(exist_ok=True)
         for position in range(2):
             for kind in ("image", "truth", "prediction"):
                 picture = Image.new("RGB", (4, 6))
                 picture.save(report / f"panel-{position:02}-{kind}.png")
 
 
-def _gallery(workdir):
+def _gallery(workdir, crf_folder):
     del workdir
     label = np.zeros((6, 4), np.uint8)
     image = np.zeros((6, 4, 3), np.uint8)
     panel = Panel(image, label, label + 1, "<i>.jpg")
-    return Gallery(7, IMATERIALIST_9.palette, {"highest loss": [Example(panel, 2.5)]})
+    example = Example(panel, 2.5, panel if crf_folder else None)
+    return Gallery(7, IMATERIALIST_9.palette, {"highest loss": [example]})
 
 
 def _describe(workdir):
@@ -66,9 +68,25 @@ def _describe(workdir):
     return Description("toy", 10, 20, IMATERIALIST_9, nine, nine * 5, sizes)
 
 
+def _draw_chart(folder, chart):
+    assert [curve.values for curve in chart.curves if curve.is_drawable]
+    for theme in THEMES:
+        (folder / f"{chart.name}{theme.suffix}.png").touch()
+
+
+def _draw_confusion(folder, confusion, class_names, order, *, name, by_prediction):
+    assert confusion.shape == (len(class_names), len(class_names))
+    assert sorted(order) == list(range(len(class_names)))
+    assert by_prediction == name.endswith("columns")
+    for theme in THEMES:
+        (folder / f"{name}{theme.suffix}.png").touch()
+
+
 @pytest.fixture
 def write(monkeypatch):
-    """Writes a table whose runs need no model."""
+    """Writes a table whose runs need no model, and whose figures are empty files."""
+    monkeypatch.setattr(figures, "draw_chart", _draw_chart)
+    monkeypatch.setattr(figures, "draw_confusion", _draw_confusion)
     monkeypatch.setattr(figures, "make_gallery", _gallery)
     monkeypatch.setattr(command, "describe", _describe)
     monkeypatch.setattr(command, "use_compilation_cache", lambda folder: folder)
@@ -127,6 +145,15 @@ def test_a_page_of_the_documents_runs_has_differences(tmp_path, write):
     assert "comparable" not in page.text
     assert "difference" in page.text
     assert "−23.38" in page.text
+
+
+def test_examples_of_a_table_with_crf_show_what_it_makes_of_them(tmp_path, write):
+    for table, shown in ((tables.S4_TABLE1, False), (tables.S4_TABLE2, True)):
+        results = make_results(table, tmp_path / table.name, mean_iou=0.5)
+        folder = tmp_path / "page"
+        page = write(results, folder)
+        assert ("with CRF" in page.text.split("Examples by loss")[1]) == shown
+        assert all((folder / file).is_file() for file in page.files)
 
 
 def test_an_older_page_leaves_nothing_behind(tmp_path, write):
