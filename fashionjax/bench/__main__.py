@@ -223,7 +223,7 @@ def _add_profile(commands: Any) -> None:
     command = _measuring(
         commands,
         "profile",
-        "Tells where the time of a step goes: the shares of convolutions, other"
+        "Times the operations of a step, by a profiler: shares of convolutions, other"
         " products, reductions, element-wise operations, copies and communication, of"
         " forward, backward pass and update, and the slowest layers. XLA runs no CUDA"
         " graphs while it is profiled, unless"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-FIXTURE = Path(__file__).parent / "fixtures" / "pydensecrf2.npz"
+FIXTURE = Path(__file__).parent / "fixtures" / "crf" / "pydensecrf2.npz"
 NUM_SAMPLES = 1000
 SIZE = (80, 64)
 NUM_CLASSES = 25
