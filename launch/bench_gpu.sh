@@ -148,9 +148,8 @@ run_stage() {
       # Whether steps are captured in CUDA graphs; XLA has none in a profile otherwise.
       graphs=--xla_enable_command_buffers_during_profiling=true
       [ -z "${REDUCED:-}" ] || graphs=''
-      row profile-graphs env XLA_FLAGS="${XLA_FLAGS:-} $graphs" "$python" \
-        -m fashionjax.bench profile --model=$model --batch="$peer_batch" \
-        --dtype=$dtype ${size[@]+"${size[@]}"} --out="$results"
+      XLA_FLAGS="${XLA_FLAGS:-} $graphs" bench profile-graphs profile --model=$model \
+        --batch="$peer_batch" --dtype=$dtype ${size[@]+"${size[@]}"}
       ;;
     infer)
       each_model infer infer --batch=$infer_batches --dtype=$dtype
