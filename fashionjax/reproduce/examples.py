@@ -20,6 +20,7 @@ from fashionjax.report import Panel
 from fashionjax.reproduce.runs import METRICS
 from fashionjax.reproduce.table import TEST
 from fashionjax.train.eval_step import predict
+from fashionjax.train.loop import best_variables
 from fashionjax.train.results import make_panels
 from fashionjax.train.run import Run, open_run
 from fashionjax.train.run_config import read_config
@@ -84,7 +85,8 @@ def make_gallery(workdir: Path, crf_folder: str = "") -> Gallery:
     }
     places = list(dict.fromkeys(np.concatenate(list(levels.values())).tolist()))
     picked = _Picked(run.dataset.sources["test"], places)
-    variables = _best_variables(run)
+    with run.open_checkpoints(read_only=True) as checkpoints:
+        _, variables = best_variables(run, checkpoints)
     panels = make_panels(run.experiment, variables, picked, len(places))
     shown = dict(zip(places, panels, strict=True))
     examples = {
@@ -138,20 +140,6 @@ def _wrong_garment(example: Example) -> float:
     label, pred = example.panel.label, example.panel.pred
     worn = (label != BACKGROUND) & (label != IGNORE_INDEX) & (pred != BACKGROUND)
     return float(np.mean(worn & (label != pred)))
-
-
-def _best_variables(run: Run) -> dict[str, Any]:
-    """Parameters and statistics of the best checkpoint."""
-    abstract = run.abstract_state
-    with run.open_checkpoints(read_only=True) as checkpoints:
-        step = checkpoints.best_step
-        if step is None:
-            raise ValueError(f"{run.workdir} has no checkpoint that was evaluated")
-        return checkpoints.restore_variables(
-            step,
-            {"params": abstract.params, "batch_stats": abstract.batch_stats},
-            ema=abstract.ema is not None,
-        )
 
 
 @dataclasses.dataclass(frozen=True)

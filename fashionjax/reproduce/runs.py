@@ -31,9 +31,6 @@ from fashionjax.train.run_config import check_same_config, read_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 METRICS = "metrics.json"
-SEARCH_RESULT = "crf-search/result.json"
-"""What `fashionjax.crf_search` leaves in a work directory."""
-
 PYTHON = sys.executable
 LOG = "reproduce.log"
 """What a run printed, in its work directory."""
@@ -97,15 +94,7 @@ class Plan:
 
     def is_evaluated(self, evaluation: Evaluation) -> bool:
         """Whether an evaluation is there, of the checkpoint that `TEST` is of."""
-        return self._is_current(f"{evaluation.folder}/{METRICS}")
-
-    def has_crf(self) -> bool:
-        """Whether the options of a CRF were searched with that checkpoint."""
-        return self._is_current(SEARCH_RESULT)
-
-    def _is_current(self, name: str) -> bool:
-        """Whether a file is there whose "step" is that of `TEST`."""
-        files = [self.workdir / TEST.folder / METRICS, self.workdir / name]
+        files = [self.workdir / e.folder / METRICS for e in (TEST, evaluation)]
         if not all(file.is_file() for file in files):
             return False
         test, other = (json.loads(file.read_text())["step"] for file in files)
@@ -213,24 +202,18 @@ class Runner:
         plan = made.plan
         if made.error or plan.is_evaluated(evaluation):
             return made
-        if evaluation.searches_crf and not plan.has_crf():
-            workdir, number = plan.workdir, plan.num_crf_settings
-            flags = [f"--workdir={workdir}", f"--num_settings={number}"]
-            searched = self._call(plan, ["fashionjax.crf_search", *flags])
-            if searched.error:
-                return searched
-        return self._run(plan, ["--mode=eval", *evaluation.flags])
+        flags = ["--mode=eval", *evaluation.flags]
+        if evaluation.searches_crf:
+            flags.append(f"--crf_settings={plan.num_crf_settings}")
+        return self._run(plan, flags)
 
     def _run(self, plan: Plan, flags: Sequence[str]) -> Outcome:
-        return self._call(plan, ["fashionjax.main", *plan.flags, *flags])
-
-    def _call(self, plan: Plan, words: Sequence[str]) -> Outcome:
-        """Runs a module of the project with its flags."""
         if self.stopped:
             return Outcome(plan, "not started: asked to stop", stopped=True)
         plan.workdir.mkdir(parents=True, exist_ok=True)
+        command = [PYTHON, "-m", "fashionjax.main", *plan.flags, *flags]
         start = time.monotonic()
-        status, last = self._watch([PYTHON, "-m", *words], plan.workdir / LOG)
+        status, last = self._watch(command, plan.workdir / LOG)
         if status == 0:
             self._say(f"  done in {time.monotonic() - start:.0f} s: {plan.workdir}")
             return Outcome(plan)

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import signal
 import sys
@@ -103,22 +102,18 @@ def test_an_evaluation_is_made_once_for_each_checkpoint(plan, main_is):
         assert runner.evaluate(failed, tables.ORACLE) == failed
 
 
-def test_options_of_a_crf_are_searched_once_before_it_is_evaluated(plan, main_is):
-    main_is("sys.exit(0 if '--crf' in sys.argv or 'search' in sys.argv[2] else 1)")
+@pytest.mark.parametrize(("scale", "number"), [("smoke", 3), ("small", 50)])
+def test_options_of_a_crf_are_searched_before_it_is_evaluated(
+    tmp_path, main_is, scale, number
+):
+    main_is("")
+    made = make_scale(scale, "synthetic")
+    plan = make_plans(tables.S4_TABLE2, made, tmp_path)[tables.FPN_CFPD]
     write_run(plan)
-    made = Outcome(plan)
-    log = plan.workdir / "reproduce.log"
     with Runner([].append) as runner:
-        assert runner.evaluate(made, tables.WITH_CRF) == made
-        search, evaluation = log.read_text().splitlines()
-        assert search.split()[1:] == [f"--workdir={plan.workdir}", "--num_settings=3"]
-        assert evaluation.endswith("--mode=eval --crf")
-        log.unlink()
-        found = plan.workdir / runs.SEARCH_RESULT
-        found.parent.mkdir()
-        found.write_text(json.dumps({"step": 40}))
-        runner.evaluate(made, tables.WITH_CRF)
-        assert len(log.read_text().splitlines()) == 1
+        runner.evaluate(Outcome(plan), tables.WITH_CRF)
+    told = (plan.workdir / "reproduce.log").read_text().split()
+    assert told[-3:] == ["--mode=eval", "--crf", f"--crf_settings={number}"]
 
 
 def test_a_signal_reaches_the_run_and_nothing_is_started_after_it(plan, main_is):
