@@ -210,7 +210,9 @@ def _class_pixels(config: ConfigDict, dataset: Dataset) -> ClassPixels | None:
     )
 
 
-def _repeat_factors(config: ConfigDict, pixels: ClassPixels | None) -> Any:
+def _repeat_factors(
+    config: ConfigDict, pixels: ClassPixels | None
+) -> np.ndarray | None:
     """How often an epoch has each example; None for once."""
     threshold = config.data.repeat_threshold
     if threshold == 0 or pixels is None:
