@@ -105,8 +105,8 @@ def prepare(
         raw_dir: The dataset's files as published, or an archive of them; None downloads
             them.
         data_dir: Where prepared datasets lie; None for `default_data_dir()`.
-        scheme: How photos are divided, one of the dataset's `schemes()`; None for the
-            first of them.
+        scheme: How photos are divided, one of the dataset's `schemes()`, or what
+            `Prepared.scheme` says; None for the first of them.
         overlap: Which of several instances on a pixel is on top, one of
             `fashionjax.data.instances.ORDERS`.
         refined_dir: A folder of `refine`'s decisions: photos are cropped or left out
@@ -131,6 +131,11 @@ def prepare(
     found = directory.is_dir() and not overwrite
     refinement = _refinement(refined_dir, directory if found else None)
     if not found:
+        if variant.refined and refinement is None:
+            raise ValueError(
+                f"{variant.name} is not prepared in {root}; its decisions are needed:"
+                " --refined=DIR"
+            )
         (root / name).mkdir(parents=True, exist_ok=True)
         with locked(root / name / "lock"):
             # Another process may have prepared it while this one waited.
@@ -237,9 +242,10 @@ def _variant(
 ) -> Variant:
     """The way to prepare a dataset that is meant."""
     schemes = dataset.schemes()
-    if scheme is not None and scheme not in schemes:
+    named = {variant.name: variant for variant in _variants(dataset)}
+    if scheme is not None and scheme not in named:
         raise ValueError(f"split {scheme!r}; allowed are {', '.join(schemes)}")
-    variant = Variant(scheme or schemes[0], overlap, refined)
+    usual = named[scheme or schemes[0]]
     allowed = dict.fromkeys(v.overlap for v in _variants(dataset))
     if overlap not in allowed:
         why = "" if dataset.HAS_INSTANCES else ", as it has no instances"
@@ -247,7 +253,11 @@ def _variant(
             f"overlap {overlap!r}; allowed for {dataset.name} are"
             f" {', '.join(allowed)}{why}"
         )
-    return variant
+    return Variant(
+        usual.scheme,
+        usual.overlap if overlap == SMALLER_WINS else overlap,
+        refined or usual.refined,
+    )
 
 
 def _refinement(

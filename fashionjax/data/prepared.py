@@ -68,9 +68,9 @@ class PreparedSource:
 
         Returns:
             `image` uint8 `[height, width, 3]`, `label` uint8 `[height, width]` of
-            class ids and `image_id` (str).
-            Without a label map the label holds source ids; of a dataset of instances
-            it holds numbers of `stacks`, see `fashionjax.data.instances`.
+            class ids and `image_id` (str). Without a label map the label holds source
+            ids; of a dataset of instances it holds numbers of `stacks`, see
+            `fashionjax.data.instances`.
 
         Raises:
             IndexError: No example has this index.
@@ -152,6 +152,11 @@ def _open(directory: pathlib.Path, split: str) -> Any:
         raise ValueError(
             f"{directory} has no split {split!r}; allowed are "
             f"{sorted(builder.info.splits)}"
+        )
+    if not builder.info.splits[split].num_examples:
+        raise ValueError(
+            f"{directory} has no example in split {split!r}: all are left out, as its"
+            " metadata.json tells"
         )
     encoded = {IMAGE: tfds.decode.SkipDecoding(), LABEL: tfds.decode.SkipDecoding()}
     # A decorator of TFDS hides the parameters from type checkers.

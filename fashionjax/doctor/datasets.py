@@ -95,7 +95,11 @@ def open_dataset(
         raise ValueError(f"dataset {name!r}; allowed are {', '.join(LABEL_MAPS)}")
     directory = _find(name, data_dir, scheme)
     info = json.loads((directory / "dataset_info.json").read_text())
-    present = {split["name"] for split in info["splits"]}
+    present = {
+        split["name"]
+        for split in info["splits"]
+        if any(map(int, split["shardLengths"]))  # all may have been left out
+    }
     metadata_file = directory / "metadata.json"
     metadata = json.loads(metadata_file.read_text()) if metadata_file.exists() else {}
     maps = {found.name: found for found in LABEL_MAPS[name]}

@@ -9,6 +9,7 @@ from fashionjax.data.datasets.ccp import hash_split
 from fashionjax.data.label_maps import CCP_59
 from fashionjax.data.prepare import open_split, prepare
 from fashionjax.data.quarantine import Quarantine, describe
+from fashionjax.doctor.datasets import open_dataset
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
 
@@ -63,6 +64,18 @@ def test_one_too_many_ends_the_preparation(damaged, tmp_path, capsys):
     # Nothing is in the way of another try.
     shutil.copy(raw / "photos/0001.jpg", raw / "photos/0003.jpg")
     assert main([*words, "--max_bad=0.07"]) == 0
+
+
+def test_a_split_of_which_all_is_left_out_says_so(write_ccp, tmp_path):
+    raw, _ = write_ccp(IDS)
+    val = [image_id for image_id in IDS if hash_split(image_id) == "val"]
+    for image_id in val:
+        (raw / f"photos/{image_id}.jpg").write_bytes(b"")
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.5)
+    assert done.num_examples["val"] == 0
+    with pytest.raises(ValueError, match="no example in split 'val': all are left out"):
+        open_split("ccp", tmp_path / "data", "val", (12, 9), CCP_59)
+    assert set(open_dataset("ccp", tmp_path / "data").sources) == {"train", "test"}
 
 
 def test_without_room_the_first_error_is_the_error():

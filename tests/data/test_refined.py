@@ -120,6 +120,19 @@ def test_base_and_refined_lie_side_by_side(ccp_and_decisions, tmp_path):
         assert [e["image_id"] for e in source] == train
 
 
+def test_the_name_of_refined_photos_finds_them(ccp_and_decisions, tmp_path):
+    raw, _, decisions = ccp_and_decisions
+    options = {"data_dir": tmp_path / "data", "scheme": "hash_80_10_10_refined"}
+    with pytest.raises(ValueError, match="decisions are needed: --refined=DIR"):
+        prepare("ccp", raw, **options)
+    first = prepare("ccp", raw, **options, refined_dir=decisions)
+    again = prepare("ccp", **options)
+    assert (first.fresh, again.fresh) == (True, False)
+    assert first.directory == again.directory
+    words = ["prepare", "ccp", f"--data_dir={tmp_path / 'data'}", "--verify"]
+    assert main([*words, "--split=hash_80_10_10_refined"]) == 0
+
+
 def test_what_is_kept_is_divided_by_the_scheme(ccp_and_decisions, tmp_path):
     raw, _, decisions = ccp_and_decisions
     options = {"scheme": ccp.S0_SPLIT, "refined_dir": decisions}
