@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+import signal
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+from fashionjax.bench.compilation import empty_cache
 from fashionjax.predict import ClassPrior, Predictor, _build, _load
 from fashionjax.predict_files import find_images, predict_files
 from fashionjax.train import loop
@@ -363,6 +365,45 @@ def test_one_program_is_compiled_a_run(finished):
         x["metrics"]["compilations"] for x in lines if x["split"] == "train"
     ]
     assert compilations == [0, 0, 0, 0]
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_compiles_its_step_once(
+    small_config, tmp_path, capsys, monkeypatch
+):
+    """With evaluations and checkpoints, and stopped on the way."""
+    built = []
+
+    def hear(event, seconds, *, fun_name="", **rest):
+        del seconds, rest
+        if event == "/jax/core/compile/backend_compile_duration":
+            built.append(fun_name)
+
+    original = loop.Checkpoints.save
+
+    def save(self, state, meta):
+        if self.latest_step is None:
+            signal.raise_signal(signal.SIGTERM)
+        return original(self, state, meta)
+
+    config = small_config(checkpoint_every_steps=1, num_panels=0)
+    monkeypatch.setattr(loop.Checkpoints, "save", save)
+    jax.monitoring.register_event_duration_secs_listener(hear)
+    try:
+        with empty_cache():
+            with pytest.raises(loop.StoppedError):
+                loop.train_and_evaluate(config, tmp_path)
+            assert loop.train_and_evaluate(config, tmp_path).step > 0
+    finally:
+        jax.monitoring.unregister_event_duration_listener(hear)
+    told = capsys.readouterr().out
+    assert told.count("Compiled the training step") == 1
+    assert told.count("Read the training step") == 1
+    # Each of the two made it ready once; all three evaluations were in the second.
+    assert [sum(name in x for x in built) for name in ("train_step", "eval_step")] == [
+        2,
+        1,
+    ]
 
 
 @pytest.mark.slow
