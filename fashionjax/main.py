@@ -50,8 +50,8 @@ _PRIOR = flags.DEFINE_string(
 _PRIOR_BY = flags.DEFINE_list(
     "prior_by",
     [],
-    "eval: how: mask, tags, boxes; tags if not given, or mask where the model injects"
-    " none.",
+    "eval: how: mask, tags, boxes; if not given, mask, and tags where the model injects"
+    " them.",
 )
 _PRIOR_SEED = flags.DEFINE_integer("prior_seed", 0, "eval: seed of --prior=random.")
 _IMAGES = flags.DEFINE_string("images", None, "predict: a file, folder or glob.")

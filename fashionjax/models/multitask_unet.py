@@ -30,13 +30,18 @@ Injection = Literal["none", "concat", "multiply_logits", "multiply_probs"]
 Features = Float[Array, "batch height width channels"]
 
 _CERTAIN: Mapping[Injection, float] = {
-    # A probability of 0.99995: logits that the convolution behind has seen the like of.
-    "concat": 10.0,
+    # Probabilities of at least 0.88 and at most 0.12: the convolution behind has seen
+    # the like. Stronger ones, which it has not, make everything worse (docs/priors.md).
+    "concat": 2.0,
     # Exactly 1 or 0 after the sigmoid, and finite.
     "multiply_logits": 1e4,
     "multiply_probs": 1e4,
 }
-"""Tag logit, or its negative, that is injected for what a prior tells."""
+"""The least tag logit of what a prior tells to be present; negative, the most of what
+it tells to be absent."""
+
+_BOX_LIMIT = 4.0
+"""The largest box logit that a prior injects: 0.018 from the image's border."""
 
 
 class MultitaskUNet(nn.Module):
@@ -85,8 +90,8 @@ class MultitaskUNet(nn.Module):
         Args:
             image: Normalised image, of any size without box branch.
             train: Whether to normalise by batch statistics and to drop out.
-            prior: What is known of the classes; it takes the place of what the
-                branches say of them where that is injected. Returned is what they say.
+            prior: What is known of the classes; it corrects what the branches say of
+                them where that is injected. Returned is what they say themselves.
 
         Raises:
             ValueError: If the image's size does not suit the model, or there is a prior
@@ -190,11 +195,13 @@ class MultitaskUNet(nn.Module):
         if prior is None:
             return tag_logits, box_logits
         certain = _CERTAIN[self.injection]
-        tag_logits = jnp.where(prior.absent, -certain, tag_logits)
-        tag_logits = jnp.where(prior.present, certain, tag_logits)
+        # A branch that is right already may be as sure as it is.
+        least = jnp.where(prior.present, certain, -jnp.inf)
+        most = jnp.where(prior.absent, -certain, jnp.inf)
+        tag_logits = jnp.clip(tag_logits, least, most)
         if prior.boxes is not None:
             known = jnp.log(prior.boxes) - jnp.log1p(-prior.boxes)
-            known = jnp.clip(known, -certain, certain)
+            known = jnp.clip(known, -_BOX_LIMIT, _BOX_LIMIT)
             box_logits = jnp.where(prior.present[..., None], known, box_logits)
         return tag_logits, box_logits
 

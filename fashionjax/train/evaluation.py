@@ -29,6 +29,7 @@ class Evaluation:
         confusion: int64 pixel counts, rows = true class, columns = prediction.
         images: A record for each image, in the split's order; None if not asked for.
         prior: Name of what of the truth the model was told in advance; None: nothing.
+        measures: What was measured, and how.
     """
 
     split: str
@@ -38,6 +39,7 @@ class Evaluation:
     confusion: np.ndarray
     images: Sequence[Mapping[str, Any]] | None = None
     prior: str | None = None
+    measures: Measures = dataclasses.field(default_factory=Measures)
 
     @property
     def num_classes_present(self) -> int:
@@ -81,6 +83,7 @@ class Evaluation:
             "num_images": self.num_images,
             "num_classes": len(self.confusion),
             "num_classes_present": self.num_classes_present,
+            "measures": dataclasses.asdict(self.measures),
             "metrics": {name: _json(value) for name, value in self.metrics.items()},
         }
         # Last and at once: where it is, the result is whole.
@@ -158,7 +161,9 @@ def evaluate(  # noqa: PLR0913 (keywords of independent meaning)
         if measures.images:
             records = _records(columns, class_names)
     confusion = np.asarray(sums.confusion)
-    return Evaluation(split, step, num_images, metrics, confusion, records)
+    return Evaluation(
+        split, step, num_images, metrics, confusion, images=records, measures=measures
+    )
 
 
 def _in_order(rows: Sequence[EvalOutputs]) -> Any:

@@ -20,7 +20,7 @@ Means = Literal["mask", "tags", "boxes"]
 """How the model gets to know:
 
 - "mask": classes that are known to be absent are never predicted, for any model;
-- "tags": what is known takes the place of the tag branch's injected logits;
+- "tags": the tag branch's injected logits are corrected by what is known;
 - "boxes": as "tags", and the true boxes of classes that are known to be present take
   the place of the box branch's injected logits.
 """
@@ -107,7 +107,7 @@ def parse_prior(
             each image, or names of classes with commas.
         class_names: Names of the classes, background first.
         model: The model to be told.
-        means: Of `Means`; empty: "tags" if the model injects tags, else "mask".
+        means: Of `Means`; empty: "mask", and "tags" if the model injects tags.
         seed: Of the draw.
 
     Returns:
@@ -122,7 +122,7 @@ def parse_prior(
         "tags": injects and model.injects_tags,
         "boxes": injects and model.injects_boxes,
     }
-    chosen = tuple(means) or ("tags" if possible["tags"] else "mask",)
+    chosen = tuple(means) or (("mask", "tags") if possible["tags"] else ("mask",))
     for word in chosen:
         if not possible.get(word):
             allowed = ", ".join(word for word, can in possible.items() if can)

@@ -277,18 +277,25 @@ def test_nothing_known_changes_nothing():
         )
 
 
-def test_a_prior_takes_the_place_of_the_injected_tags():
+def test_a_prior_corrects_the_injected_tags():
     model = _model("ours")
     variables = _with_heavy_injection(_variables(model))
+    # Surely present, surely absent: one of each is right already.
+    sure = jnp.array([9.0, -9.0, 9.0, -9.0, 0.5, 9.0, -9.0, 0.0])
+    variables = _with_branch_bias(variables, "tag_branch", sure)
     plain = _apply(model)(variables, _image())
     told = _apply(model)(variables, _image(), prior=_prior())
     np.testing.assert_array_equal(told.tag_logits, plain.tag_logits)
     # The second image is as it was, whatever is known of the first.
     np.testing.assert_allclose(told.logits[1], plain.logits[1], atol=1e-5)
     assert np.abs(told.logits[0] - plain.logits[0]).max() > 1e-2
-    # The same as a branch that says 10 and -10 of its own accord.
-    change = jnp.where(_prior().present, 10.0, -10.0) - plain.tag_logits
-    change = jnp.where(_prior().present | _prior().absent, change, 0.0)[0]
+    # The same as a branch that is right of its own accord: where it was already, it
+    # stays as sure as it was.
+    right = np.array(plain.tag_logits)[0]
+    assert right[0] > 5
+    assert right[3] < -5
+    right[[1, 2, 4]] = 2, -2, -2
+    change = right - plain.tag_logits[0]
     certain = _with_branch_bias(variables, "tag_branch", change)
     expected = _apply(model)(certain, _image()).logits[0]
     np.testing.assert_allclose(told.logits[0], expected, rtol=1e-4, atol=1e-4)
@@ -304,7 +311,7 @@ def test_a_prior_with_boxes_takes_the_place_of_the_injected_boxes():
     np.testing.assert_array_equal(told.box_logits, plain.box_logits)
     np.testing.assert_allclose(told.logits[1], plain.logits[1], atol=1e-5)
     known = np.log(np.maximum(boxes, 1e-9) / np.maximum(1 - boxes, 1e-9))
-    change = np.clip(known, -10, 10) - np.asarray(plain.box_logits)
+    change = np.clip(known, -4, 4) - np.asarray(plain.box_logits)
     change = np.where(_prior().present[..., None], change, 0)[0].ravel()
     certain = _with_branch_bias(variables, "box_branch", change)
     expected = _apply(model)(certain, _image(), prior=_prior()).logits[0]

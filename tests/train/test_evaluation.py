@@ -131,6 +131,8 @@ def test_a_saved_result_has_a_line_for_each_image(whole, tmp_path):
     assert {"loss", "mean_iou", "predicted"} <= set(lines[0])
     record = json.loads((folder / "metrics.json").read_text())
     assert record["num_classes"] == record["num_classes_present"] == 3
+    assert record["measures"]["boundary"] == 0.1
+    assert record["measures"]["trimap"] == [1, 2]
     assert record["metrics"]["boundary_iou"] == whole.metrics["boundary_iou"]
 
 

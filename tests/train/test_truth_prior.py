@@ -88,12 +88,12 @@ def test_what_is_absent_is_never_predicted_and_background_always_may_be():
 @pytest.mark.parametrize(
     ("spec", "variant", "means", "name"),
     [
-        ("oracle", "ours", (), "oracle-tags"),
+        ("oracle", "ours", (), "oracle-mask+tags"),
         ("oracle", "branches", (), "oracle-mask"),
         ("oracle", "ours", ("mask", "boxes"), "oracle-mask+boxes"),
-        ("random:0.5", "class_only", (), "random-0.5-seed3-tags"),
+        ("random:0.5", "class_only", (), "random-0.5-seed3-mask+tags"),
         ("random:1", "plain", (), "random-1-mask"),
-        ("hat/cap,dress", "class_only", ("mask", "tags"), "hat_cap+dress-mask+tags"),
+        ("hat/cap,dress", "class_only", ("tags",), "hat_cap+dress-tags"),
         ('"shirt, blouse",hat/cap,dress,bag,shoe', "plain", (), "1+2+3+4+5-mask"),
     ],
 )
