@@ -167,13 +167,8 @@ def _enclose(
         weights of the corners.
     """
     d = len(features)
-    scaled = features * jnp.asarray(_scale(d), jnp.float32)[:, None]
-    coordinates, tail = [], jnp.zeros_like(features[0])
-    for axis in range(d, 0, -1):
-        coordinates.append(tail - axis * scaled[axis - 1])
-        tail = tail + scaled[axis - 1]
     # Rounded once: what follows compares the same numbers several times.
-    coordinate = jax.lax.optimization_barrier(jnp.stack([tail, *coordinates[::-1]]))
+    coordinate = jax.lax.optimization_barrier(stage(_project)(features))
     quotient = jnp.round(coordinate * (1 / (d + 1)))
     way = coordinate - quotient * (d + 1)
     quotient = quotient.astype(jnp.int32)
@@ -192,6 +187,17 @@ def _enclose(
     weights = [1 + ordered[d] - ordered[0]]
     weights += [ordered[d - k] - ordered[d + 1 - k] for k in range(1, d + 1)]
     return quotient, rank, jnp.stack(weights)
+
+
+def _project(features: Float[Array, "d point"]) -> Float[Array, "corner point"]:
+    """Coordinates in the lattice's plane, which sum to 0."""
+    d = len(features)
+    scaled = features * jnp.asarray(_scale(d), jnp.float32)[:, None]
+    coordinates, tail = [], jnp.zeros_like(features[0])
+    for axis in range(d, 0, -1):
+        coordinates.append(tail - axis * scaled[axis - 1])
+        tail = tail + scaled[axis - 1]
+    return jnp.stack([tail, *coordinates[::-1]])
 
 
 class _Sums(NamedTuple):
