@@ -24,7 +24,8 @@ def infer(
     """Does what `fashionjax.postprocess.dense_crf` does for one image."""
     height, width, num_classes = probs.shape
     field = densecrf.DenseCRF2D(width, height, num_classes)
-    field.setUnaryEnergy(unary_from_softmax(np.moveaxis(probs, -1, 0)))
+    planes = np.ascontiguousarray(np.moveaxis(probs, -1, 0))
+    field.setUnaryEnergy(unary_from_softmax(planes))
     field.addPairwiseGaussian(sxy=options.gaussian_sxy, compat=options.gaussian_compat)
     field.addPairwiseBilateral(
         sxy=options.bilateral_sxy,
