@@ -96,7 +96,7 @@ def test_weights_of_another_encoder_stop_the_run_with_the_names(config, tmp_path
     assert not (tmp_path / "run/config.json").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_pretrained_run_of_two_processes_goes_on_without_its_file(file, tmp_path):
     workdir, log = tmp_path / "run", tmp_path / "log"
     # Five steps an epoch. The average hardly moves, and neither does what Adam updates.

@@ -57,7 +57,7 @@ def test_parameters_agree_under_sgd(folder, two):
     assert one["result"]["num_images"] == two["result"]["num_images"] == 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_data_that_lies_on_the_devices_trains_the_same(folder, two):
     options = SGD | {"processes": 2, "num_devices": 2, "data__input": "resident"}
     assert tiny_run.differences(two, _run(folder, "resident", **options)) == []
@@ -79,7 +79,7 @@ def test_the_same_parameters_count_the_same_pixels(folder):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_losses_agree_under_adamw(folder):
     one = _run(folder, "one-adamw", num_devices=4, **COMMON)
     two = _run(folder, "two-adamw", processes=2, num_devices=2, **COMMON)
