@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from fashionjax.ops.counted_arithmetic import is_mark
+
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{\s*$")
 _INSTRUCTION = re.compile(
     r"^\s+(?:ROOT )?%?(?P<name>[\w.\-]+) = (?P<type>\(.*?\)|\S+) (?P<opcode>[\w\-]+)\("
@@ -133,9 +135,9 @@ def _place(op_name: str) -> tuple[str, str]:
 
 
 def _layer(names: list[str]) -> str:
-    """Without methods, calls and the branches of platforms, which are no modules."""
+    """Without marks, methods, calls and branches of platforms, which are no modules."""
     return "/".join(
         name
         for name in names
-        if name != "cond" and not re.search(r"[.(]|^branch_", name)
+        if not (name == "cond" or is_mark(name) or re.search(r"[.(]|^branch_", name))
     )

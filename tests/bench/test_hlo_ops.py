@@ -18,7 +18,7 @@ HloModule jit_step
 
 ENTRY %main (p.1: bf16[8]) -> bf16[8] {
   %p.1 = bf16[8]{0} parameter(0)
-  %cudnn-conv.1 = (bf16[1,4,4,8]{3,2,1,0}, u8[0]{0}) custom-call(%p.1), custom_call_target="__cudnn$convForward", metadata={op_name="jit(step)/jvp(UNet)/encoder/UNet._conv/stem_conv/cond/branch_0_fun/conv"}
+  %cudnn-conv.1 = (bf16[1,4,4,8]{3,2,1,0}, u8[0]{0}) custom-call(%p.1), custom_call_target="__cudnn$convForward", metadata={op_name="jit(step)/jvp(UNet)/encoder/UNet._conv/stem_conv/counts_9_for_4/cond/branch_0_fun/conv"}
   %gemm.1 = bf16[8]{0} custom-call(%p.1), custom_call_target="__cublas$gemm", metadata={op_name="jit(step)/transpose(jvp(UNet))/head/dot_general"}
   %loop_fusion = bf16[8]{0} fusion(%p.1), kind=kLoop, calls=%fused, metadata={op_name="jit(step)/transpose(jvp(UNet))/decoder0/norm/mul"}
   %all-reduce-start.1 = bf16[8]{0} all-reduce-start(%p.1), to_apply=%fused
