@@ -10,6 +10,7 @@
 #
 #   PYTHON        interpreter of fashionjax             (.venv/bin/python)
 #   TORCH_PYTHON  interpreter with torch, for peer      (PYTHON)
+#   CRF_PYTHON    interpreter with pydensecrf2, which crf then takes turns with (none)
 #   RAW_DIR       folder of Clothing Co-Parsing, where it was not prepared before
 #   PRETRAINED    weights that the training begins with (none; torchvision/resnet34 are
 #                 the document's, see docs/pretrained.md)
@@ -27,8 +28,8 @@ least_seconds=60
 grace_seconds=50
 results=$out/results.jsonl
 
-stages=(ceilings train profile infer peer-eager peer-compiled peer-infer float32 metrics input
-  startup e2e curves scale extunet)
+stages=(ceilings train profile infer peer-eager peer-compiled peer-infer float32 metrics crf
+  input startup e2e curves scale extunet)
 
 fail() {
   echo "error: $*" >&2
@@ -47,6 +48,7 @@ if [ -n "${REDUCED:-}" ]; then
   cores=(1 2) examples=(100 200) start=configs/unet.py
   threads=1,2 input_steps=(--steps=4)
   photos=synthetic e2e=(--steps=4 --window=2)
+  crf=(--batch=1 --size=60x40 --classes=5 --steps=1)
   ext_unet=(--config=configs/unet_ext.py:synthetic --config.data.num_examples.train=16
     --config.data.num_examples.val=8 --config.data.num_examples.test=8
     --config.num_panels=1 --config.batch_size=8 --config.eval_batch_size=8)
@@ -67,6 +69,8 @@ else
   start=configs/unet.py:synthetic_full
   threads=1,2,4,8,16 input_steps=()
   photos=ccp_full e2e=()
+  # Photos and classes as in the document that has a CRF.
+  crf=(--batch=1,8,32 --size=600x400 --classes=25)
   ext_unet=(--config=configs/unet_ext.py:ccp_full
     --config.model.pretrained="${PRETRAINED:-none}"
     ${RAW_DIR:+--config.data.raw_dir="$RAW_DIR"})
@@ -164,6 +168,7 @@ run_stage() {
     float32) each_model float32 train --batch=$peer_batch --dtype=float32 ;;
     metrics) bench metrics metrics --batch=16,64 --classes=25,59 \
       ${size[@]+"${size[@]}"} ;;
+    crf) bench crf crf "${crf[@]}" ${CRF_PYTHON:+--peer_python="$CRF_PYTHON"} ;;
     input)
       bench input/drawn input --config=configs/unet.py:synthetic_full \
         --threads=$threads ${input_steps[@]+"${input_steps[@]}"}

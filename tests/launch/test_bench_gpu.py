@@ -41,7 +41,7 @@ def test_every_command_is_one_that_the_benchmark_takes(reduced):
             assert words[:3] == ["python", "-m", "fashionjax.main"]
     assert {words[3] for words in commands} >= {
         "ceilings", "train", "infer", "peer", "input", "e2e", "metrics", "scale",
-        "curves", "profile",
+        "curves", "profile", "crf",
     }  # fmt: skip
 
 
