@@ -11,6 +11,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from fashionjax import presets
+
 MAY_CHANGE = frozenset(
     {
         "checkpoint_every_steps",
@@ -47,6 +49,8 @@ MAY_CHANGE = frozenset(
 def read_config(workdir: Path) -> ConfigDict:
     """Reads the configuration that a run was started with.
 
+    Keys that came after the run was begun have the neutral value of `presets.base`.
+
     Raises:
         FileNotFoundError: If the folder is no work directory.
     """
@@ -55,11 +59,15 @@ def read_config(workdir: Path) -> ConfigDict:
         raise FileNotFoundError(
             f"{workdir} holds no config.json; name the workdir of a run"
         )
-    return ConfigDict(json.loads(path.read_text())["config"]).lock()
+    config = _overlay(_neutral(), json.loads(path.read_text())["config"])
+    return ConfigDict(config).lock()
 
 
 def check_same_config(workdir: Path, config: ConfigDict, *, allow_change: bool) -> None:
     """Refuses to go on with a run under another configuration.
+
+    A key that one of the two lacks counts as neutral there, so that runs go on when
+    there are new keys.
 
     Args:
         workdir: Folder of the run; nothing is checked where no run has begun.
@@ -72,7 +80,7 @@ def check_same_config(workdir: Path, config: ConfigDict, *, allow_change: bool) 
     if allow_change or not (workdir / "config.json").is_file():
         return
     old = _flatten(read_config(workdir).to_dict())
-    new = _flatten(json.loads(config.to_json()))
+    new = _flatten(_overlay(_neutral(), json.loads(config.to_json())))
     changed = [
         f"  {key}: {old.get(key, '(absent)')} -> {new.get(key, '(absent)')}"
         for key in sorted(old.keys() | new.keys())
@@ -85,6 +93,22 @@ def check_same_config(workdir: Path, config: ConfigDict, *, allow_change: bool) 
             + "\nChoose another --workdir, or go on all the same with"
             " --allow_config_change"
         )
+
+
+def _neutral() -> dict[str, Any]:
+    """What `presets.base` has, in the types of JSON."""
+    return json.loads(presets.base().to_json())
+
+
+def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves of `above`, and those of `below` that it lacks."""
+    result = dict(below)
+    for key, value in above.items():
+        beneath = below.get(key)
+        if isinstance(value, Mapping) and isinstance(beneath, dict):
+            value = _overlay(beneath, value)
+        result[key] = value
+    return result
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@ import json
 import pytest
 from ml_collections import ConfigDict
 
+from fashionjax import presets
 from fashionjax.train.run_config import check_same_config, read_config
 
 
@@ -34,6 +35,24 @@ def test_the_way_of_the_data_may_change_and_older_runs_go_on(tmp_path):
         _begin(tmp_path, {"data": {"name": "ccp"} | old})
         new = ConfigDict({"data": {"name": "ccp", "input": "resident"}})
         check_same_config(tmp_path, new, allow_change=False)
+
+
+def test_a_run_from_before_a_key_goes_on_while_the_key_is_neutral(tmp_path):
+    _begin(tmp_path, {"seed": 1, "data": {"name": "ccp"}})
+    new = {"seed": 1, "data": {"name": "ccp", "repeat_threshold": 0.0}}
+    check_same_config(tmp_path, ConfigDict(new), allow_change=False)
+    new["data"]["repeat_threshold"] = 0.001
+    with pytest.raises(ValueError, match=r"data\.repeat_threshold: 0\.0 -> 0\.001"):
+        check_same_config(tmp_path, ConfigDict(new), allow_change=False)
+
+
+def test_a_run_from_before_a_key_is_read_with_its_neutral_value(tmp_path):
+    _begin(tmp_path, {"data": {"name": "ccp", "image_size": [2, 3]}})
+    config = read_config(tmp_path)
+    assert config.data.name == "ccp"
+    assert list(config.data.image_size) == [2, 3]
+    assert config.data.repeat_threshold == 0.0
+    assert config.eval.absent == presets.base().eval.absent
 
 
 def test_other_keys_are_listed_old_and_new(tmp_path):
