@@ -106,6 +106,12 @@ def _many_photos(config: ConfigDict, name: str, label_map: str) -> None:
     presets.own(config, name, label_map=label_map)
 
 
+def _fashionpedia(config: ConfigDict) -> None:
+    """With photos to test that have not chosen the checkpoint."""
+    _many_photos(config, "fashionpedia", "fashionpedia_47")
+    config.data.split = "val_halved"
+
+
 def _few_photos(config: ConfigDict, name: str, label_map: str) -> None:
     presets.own(config, name, label_map=label_map)
     config.data.image_size = (576, 384)
@@ -124,7 +130,7 @@ DATASETS = presets.datasets(
     counts={"train": 804, "val": 100, "test": 100},
     imaterialist2019=lambda c: _many_photos(c, "imaterialist2019", "imaterialist_9"),
     imaterialist2020=lambda c: _many_photos(c, "imaterialist2020", "fashionpedia_47"),
-    fashionpedia=lambda c: _many_photos(c, "fashionpedia", "fashionpedia_47"),
+    fashionpedia=_fashionpedia,
     fashionista=lambda c: _few_photos(c, "fashionista", "fashionista_25"),
     cfpd=lambda c: _few_photos(c, "cfpd", "cfpd_23"),
 ) | {

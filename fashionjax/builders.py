@@ -143,7 +143,8 @@ def _prepared(config: ConfigDict) -> Dataset:
     sources = _splits(
         config, config.name, label_map, config.raw_dir, config.refined_dir
     )
-    return Dataset(config.name, label_map, _size(config), _kept(config, sources))
+    sources = _with_test(_kept(config, sources))
+    return Dataset(config.name, label_map, _size(config), sources)
 
 
 def _mixture(label_maps: Mapping[str, str], config: ConfigDict) -> Dataset:
@@ -179,7 +180,7 @@ RESIZED: Mapping[str, tuple[str, ...]] = {
 def _splits(
     config: ConfigDict, name: str, label_map: LabelMap, raw_dir: str, refined_dir: str
 ) -> dict[str, Any]:
-    """The splits of a dataset, prepared on first use."""
+    """The splits that a dataset's scheme has, prepared on first use."""
     # tensorflow-datasets is slow to import, and only prepared datasets need it.
     from fashionjax.data.prepare import open_split, prepare
 
@@ -188,6 +189,7 @@ def _splits(
         name,
         raw_dir or None,
         config.data_dir or None,
+        scheme=config.split or None,
         overlap=config.overlap,
         refined_dir=refined_dir or None,
     )
@@ -202,6 +204,7 @@ def _splits(
             resized=split in resized,
         )
         for split in SPLITS
+        if split != "test" or done.has_test
     }
 
 
@@ -210,6 +213,11 @@ def _kept(config: ConfigDict, sources: Mapping[str, Source]) -> Mapping[str, Sou
     if not config.cache:
         return sources
     return {split: InMemory(source) for split, source in sources.items()}
+
+
+def _with_test(sources: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All splits: where nothing is left to test, `test` is `val` itself."""
+    return {split: sources.get(split, sources["val"]) for split in SPLITS}
 
 
 DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {

@@ -259,6 +259,8 @@ def own(config: ConfigDict, name: str, *, label_map: str = "") -> None:
     config.data.label_map = label_map or config.data.label_map
     config.data.raw_dir = ""
     config.data.data_dir = ""
+    # How photos are divided; empty for the dataset's first scheme (docs/datasets.md).
+    config.data.split = ""
     # A folder of `refine`'s decisions, for the photos as it crops them.
     config.data.refined_dir = ""
     # Which of several instances is on top, where the dataset labels instances.

@@ -40,10 +40,16 @@ class Dataset:
         name: What the dataset is called in configs.
         label_map: Classes and colours.
         image_size: (height, width) of all images.
-        sources: One source for each of `SPLITS`.
+        sources: One source for each of `SPLITS`; those of `test` and `val` are the
+            same where nothing is left to test.
     """
 
     name: str
     label_map: LabelMap
     image_size: tuple[int, int]
     sources: Mapping[str, Source]
+
+    @property
+    def has_test(self) -> bool:
+        """Whether `test` is more than another name of `val`."""
+        return self.sources["test"] is not self.sources["val"]

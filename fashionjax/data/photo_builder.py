@@ -67,6 +67,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         MANUAL_DOWNLOAD_INSTRUCTIONS: Where to get the raw files and how they lie.
         SOURCE_NAMES: The names of all ids that its labels can have, by position.
         HAS_INSTANCES: Whether its labels are instances that may overlap.
+        WITHOUT_TEST: Schemes that leave no photo to test.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -77,6 +78,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     MANUAL_DOWNLOAD_INSTRUCTIONS: ClassVar[str]
     SOURCE_NAMES: ClassVar[Sequence[str]]
     HAS_INSTANCES: ClassVar[bool] = False
+    WITHOUT_TEST: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,

@@ -53,6 +53,7 @@ class Prepared:
         data_dir: The folder for all datasets, as sources take it.
         directory: The folder of this dataset, variant and version.
         scheme: How `open_split` calls it: the split scheme, and what else is unusual.
+        has_test: Whether the scheme has a test split.
         num_examples: Number of examples by split.
         raw: Counts and hash of the raw files it was made from, and of the decisions.
         quarantine: What is wrong with the photos that were left out, by their ids.
@@ -67,6 +68,7 @@ class Prepared:
     data_dir: pathlib.Path
     directory: pathlib.Path
     scheme: str
+    has_test: bool
     num_examples: dict[str, int]
     raw: dict[str, Any]
     quarantine: dict[str, str]
@@ -162,6 +164,7 @@ def prepare(
         data_dir=root,
         directory=directory,
         scheme=variant.name,
+        has_test=variant.scheme not in dataset.WITHOUT_TEST,
         num_examples=counts,
         raw=metadata["raw"],
         quarantine=left_out,
@@ -170,6 +173,27 @@ def prepare(
         categories=metadata.get("categories", {}),
         fresh=not found,
     )
+
+
+def full_scheme(
+    name: str,
+    scheme: str | None = None,
+    *,
+    overlap: str = SMALLER_WINS,
+    refined: bool = False,
+) -> str:
+    """What `Prepared.scheme` says of a dataset that is prepared so.
+
+    Args:
+        name: One of `DATASETS`.
+        scheme: How photos are divided; None for the dataset's first scheme.
+        overlap: One of `fashionjax.data.instances.ORDERS`.
+        refined: Whether `refine` has decided.
+
+    Raises:
+        ValueError: Unknown dataset, scheme or order.
+    """
+    return _variant(_named(name), scheme, overlap, refined).name
 
 
 def open_split(

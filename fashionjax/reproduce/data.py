@@ -16,7 +16,7 @@ from fashionjax import builders
 from fashionjax.constants import LABEL
 from fashionjax.data.dataset import Source
 from fashionjax.data.label_maps import LabelMap
-from fashionjax.data.prepare import DATASETS, default_data_dir
+from fashionjax.data.prepare import default_data_dir, full_scheme
 from fashionjax.doctor.datasets import LABEL_MAPS, open_dataset
 from fashionjax.train.run_config import read_config
 
@@ -85,7 +85,12 @@ def _sizes(
     if config.name not in LABEL_MAPS:
         return None
     data_dir = Path(config.data_dir or default_data_dir())
-    scheme = DATASETS[config.name].schemes()[0] + "_refined" * bool(config.refined_dir)
+    scheme = full_scheme(
+        config.name,
+        config.split or None,
+        overlap=config.overlap,
+        refined=bool(config.refined_dir),
+    )
     source = open_dataset(config.name, data_dir, scheme).sources["train"]
     drawn = [i for i in drawn if i < len(source)]
     return np.array([source[i][LABEL].shape for i in drawn], np.int64)

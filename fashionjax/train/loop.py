@@ -309,6 +309,8 @@ def _start(run: Run, checkpoints: Checkpoints, start_step: int) -> TrainState:
             {"normalization": normalization, "pretrained": run.origin.record},
         )
     num_examples = {name: len(source) for name, source in run.dataset.sources.items()}
+    if not run.dataset.has_test:
+        del num_examples["test"]
     print_line(summary.describe_run(state, run.config, run.num_steps, num_examples))
     return state
 

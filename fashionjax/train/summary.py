@@ -287,7 +287,7 @@ def describe_run(
         state: Training state, arrays or shapes.
         config: The whole configuration.
         num_steps: Updates of the whole run.
-        num_examples: Number of examples by split.
+        num_examples: Number of examples by split; without `test` if that is `val`.
     """
     size = (config.batch_size, *config.data.image_size)
     memory = memory_table(
@@ -300,6 +300,7 @@ def describe_run(
         ],
     )
     examples = ", ".join(f"{count:,} {split}" for split, count in num_examples.items())
+    examples += "" if "test" in num_examples else " (also to test)"
     lines = [
         dataset_text(config, num_steps, num_examples),
         startup_text(),

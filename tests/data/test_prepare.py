@@ -15,7 +15,12 @@ from fashionjax.data import photo_builder
 from fashionjax.data import prepare as prepare_module
 from fashionjax.data.datasets import ccp
 from fashionjax.data.label_maps import CCP_59
-from fashionjax.data.prepare import default_data_dir, open_split, prepare
+from fashionjax.data.prepare import (
+    default_data_dir,
+    full_scheme,
+    open_split,
+    prepare,
+)
 from fashionjax.data.synthesize import synthesize
 from fashionjax.data.variant import Variant
 
@@ -122,6 +127,17 @@ def test_unknown_names_are_refused(tmp_path):
         prepare("x", data_dir=tmp_path)
     with pytest.raises(ValueError, match="split 'x'; allowed are hash_80_10_10"):
         prepare("ccp", data_dir=tmp_path, scheme="x")
+
+
+def test_a_preparation_is_called_by_what_is_unusual_about_it(tmp_path):
+    assert full_scheme("fashionpedia") == "s2_val"
+    options = {"overlap": "first_wins", "refined": True}
+    scheme = full_scheme("fashionpedia", "val_halved", **options)
+    assert scheme == "val_halved_first_wins_refined"
+    raw = tmp_path / "raw"
+    synthesize("fashionpedia", raw, 8)
+    done = prepare("fashionpedia", raw, tmp_path / "data", overlap="first_wins")
+    assert done.scheme == full_scheme("fashionpedia", overlap="first_wins")
 
 
 _KILLED = """

@@ -53,10 +53,32 @@ def test_a_config_trains_on_its_documents_raw_files(name, tmp_path):
     assert dataset.label_map.name == config.data.label_map
     lengths = {split: len(source) for split, source in dataset.sources.items()}
     assert min(lengths.values()) > 0
+    if not dataset.has_test:  # but for what comes twice
+        assert dataset.sources["test"] is dataset.sources["val"]
+        del lengths["test"]
+    assert dataset.has_test == (name != "fashionpedia")
     assert COUNT - 3 <= sum(lengths.values()) <= COUNT  # but for jumpsuits
     example = dataset.sources["train"][0]
     assert example["image"].shape == (64, 48, 3)
     assert len(np.unique(example["label"])) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "counts"),
+    [
+        ("ccp", "s0_90_10", {"train": 27, "val": 3, "test": 3}),
+        ("fashionpedia", "val_halved", {"train": 24, "val": 3, "test": 3}),
+    ],
+)
+def test_a_run_chooses_how_photos_are_divided(tmp_path, name, scheme, counts):
+    synthesize(name, tmp_path / "raw", COUNT)
+    config = load_config(CONFIG_OF[name], name)
+    config.data.split = scheme
+    sources = _build(config, tmp_path, tmp_path / "raw").sources
+    assert {split: len(source) for split, source in sources.items()} == counts
+    config.data.split = "x"
+    with pytest.raises(ValueError, match=rf"split 'x'; allowed are .*{scheme}"):
+        builders.build_dataset(config.data)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +175,8 @@ def test_the_documented_commands_lead_to_an_epoch(name, tmp_path, monkeypatch):
     written = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     assert max(json.loads(line)["step"] for line in written) == counts["train"] // 8
     sources = builders.build_dataset(config.data).sources
+    # Where nothing is left to test, what validates is evaluated.
+    counts.setdefault("test", counts["val"])
     assert {s: len(source) for s, source in sources.items()} == counts
     assert result.num_images == counts["test"]
     counted = np.load("run/eval-test/confusion.npy")

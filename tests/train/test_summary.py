@@ -180,7 +180,7 @@ def test_a_run_is_described_by_its_state():
     text = describe_run(state, _config(), 400, {"train": 6400, "val": 7})
     cells = _cells(text)
     assert text.startswith("Training on `synthetic` (a preset, 6,400 images,")
-    assert cells["examples"] == ["6,400 train, 7 val"]
+    assert cells["examples"] == ["6,400 train, 7 val (also to test)"]
     assert f"16 images over {jax.device_count()} device" in text
     assert cells["decoder and head"] == ["1", "6", "24 B"]
     assert cells["optimiser state"] == ["48 B"]

@@ -188,6 +188,7 @@ class Ccp(PhotoBuilder):
     LICENSE = "Apache-2.0"
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
     SOURCE_NAMES = CCP_NAMES
+    WITHOUT_TEST = frozenset({S0_SPLIT})
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=HASH_SPLIT, description="80/10/10 by file name."),
         tfds.core.BuilderConfig(name=S0_SPLIT, description="90/10 of S0, no test."),

@@ -23,6 +23,7 @@ from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import shuffled_split
 
+S2_SPLIT = "s2_val"
 HALVED_SPLIT = "val_halved"
 TRAIN_FILE = "instances_attributes_train2020.json"
 VAL_FILE = "instances_attributes_val2020.json"
@@ -37,19 +38,31 @@ LAYOUT = (
 _UNEXPECTED = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 
-def split_ids(train: Iterable[str], val: Iterable[str]) -> dict[str, list[str]]:
-    """Divides the validation photos, the only others with labels, into halves.
+def split_ids(
+    train: Iterable[str], val: Iterable[str], scheme: str
+) -> dict[str, list[str]]:
+    """Divides the photos that have labels.
 
     Args:
-        train: Photos of the training file.
-        val: Photos of the validation file; 1,158 give 579 and 579.
+        train: Photos of the training file, 45,623 as published.
+        val: Photos of the validation file, 1,158 as published.
+        scheme: `s2_val`: as the files have them, without a test split; or
+            `val_halved`: a half each of the validation photos, 579 and 579, to
+            validate and to test.
 
     Returns:
         Sorted ids by split.
+
+    Raises:
+        ValueError: Another scheme.
     """
-    others = list(val)
-    sizes = {"val": len(others) - len(others) // 2, "test": len(others) // 2}
-    return {"train": sorted(train)} | shuffled_split(others, sizes)
+    others = sorted(val)
+    if scheme == S2_SPLIT:
+        return {"train": sorted(train), "val": others}
+    if scheme == HALVED_SPLIT:
+        sizes = {"val": len(others) - len(others) // 2, "test": len(others) // 2}
+        return {"train": sorted(train)} | shuffled_split(others, sizes)
+    raise ValueError(f"split {scheme!r}; allowed are {S2_SPLIT}, {HALVED_SPLIT}")
 
 
 def find_raw(folder: pathlib.Path) -> pathlib.Path:
@@ -144,7 +157,8 @@ class AnnotationFile:
 class _RawFashionpedia:
     """Both files of a folder."""
 
-    def __init__(self, root: pathlib.Path, overlap: str) -> None:
+    def __init__(self, root: pathlib.Path, scheme: str, overlap: str) -> None:
+        self._scheme = scheme
         train = AnnotationFile(_annotations(root, TRAIN_FILE), root / "train", overlap)
         val = AnnotationFile(_annotations(root, VAL_FILE), root / "test", overlap)
         self._file_of = {i: file for file in (train, val) for i in file.image_ids}
@@ -156,7 +170,7 @@ class _RawFashionpedia:
     def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
         """Divides some of the photos."""
         chosen = set(image_ids)
-        splits = split_ids(chosen & self._train, chosen & self._val)
+        splits = split_ids(chosen & self._train, chosen & self._val, self._scheme)
         return {split: ids for split, ids in splits.items() if ids}
 
     def read(self, image_id: str) -> RawExample:
@@ -173,7 +187,11 @@ class Fashionpedia(PhotoBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
     SOURCE_NAMES = FASHIONPEDIA_CATEGORIES
     HAS_INSTANCES = True
+    WITHOUT_TEST = frozenset({S2_SPLIT})
     BUILDER_CONFIGS: ClassVar = [
+        tfds.core.BuilderConfig(
+            name=S2_SPLIT, description="train2020 and val2020 of S2, no test."
+        ),
         tfds.core.BuilderConfig(
             name=HALVED_SPLIT,
             description="train2020; a half each of val2020 to validate and to test.",
@@ -200,9 +218,8 @@ class Fashionpedia(PhotoBuilder):
     def open_raw(
         cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
     ) -> _RawFashionpedia:
-        """Opens a folder; there is one scheme."""
-        del scheme
-        return _RawFashionpedia(root, overlap)
+        """Opens a folder."""
+        return _RawFashionpedia(root, scheme, overlap)
 
 
 def _annotations(root: pathlib.Path, name: str) -> pathlib.Path:

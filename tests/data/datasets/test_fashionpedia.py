@@ -10,6 +10,8 @@ from PIL import Image
 from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
 from fashionjax.data.coco_masks import rasterize
 from fashionjax.data.datasets.fashionpedia import (
+    HALVED_SPLIT,
+    S2_SPLIT,
     TRAIN_FILE,
     VAL_FILE,
     AnnotationFile,
@@ -70,8 +72,13 @@ def test_instances_become_labels(write, tmp_path):
             "iscrowd": 0,
         }
     ]
-    done = prepare("fashionpedia", write(train), tmp_path / "data")
-    assert done.num_examples == {"train": 20, "val": 3, "test": 2}
+    root = write(train)
+    halved = prepare("fashionpedia", root, tmp_path / "data", scheme=HALVED_SPLIT)
+    assert halved.num_examples == {"train": 20, "val": 3, "test": 2}
+    assert halved.has_test
+    done = prepare("fashionpedia", root, tmp_path / "data")
+    assert done.num_examples == {"train": 20, "val": 5}
+    assert not done.has_test
     source = open_split(
         "fashionpedia", tmp_path / "data", "train", SHAPE, FASHIONPEDIA_47
     )
@@ -95,14 +102,25 @@ def test_photos_without_instances_are_background(write, tmp_path):
     assert source[5]["label"].any()
 
 
-def test_the_validation_photos_are_halved():
-    splits = split_ids(
-        [f"{i:05d}" for i in range(45_623)], [f"v{i:05d}" for i in range(1_158)]
-    )
-    counts = {split: len(ids) for split, ids in splits.items()}
-    assert counts == {"train": 45_623, "val": 579, "test": 579}
-    assert set(splits["val"]).isdisjoint(splits["test"])
-    assert all(i.startswith("v") for i in splits["val"] + splits["test"])
+@pytest.mark.parametrize(
+    ("scheme", "counts"),
+    [
+        (S2_SPLIT, {"train": 45_623, "val": 1_158}),
+        (HALVED_SPLIT, {"train": 45_623, "val": 579, "test": 579}),
+    ],
+)
+def test_the_validation_photos_are_all_evaluated_or_halved(scheme, counts):
+    train = [f"{i:05d}" for i in range(45_623)]
+    val = [f"v{i:05d}" for i in range(1_158)]
+    splits = split_ids(train, val, scheme)
+    assert {split: len(ids) for split, ids in splits.items()} == counts
+    assert splits["train"] == train
+    assert sorted(splits["val"] + splits.get("test", [])) == val
+
+
+def test_another_scheme_is_refused():
+    with pytest.raises(ValueError, match="split 'x'; allowed are s2_val, val_halved"):
+        split_ids([], [], "x")
 
 
 def test_categories_are_found_by_name(write, tmp_path):
