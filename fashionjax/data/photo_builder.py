@@ -153,7 +153,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         return tfds.features.FeaturesDict(features)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
+        return _OwnInfo(
             builder=self,
             description=self.TITLE,
             homepage=self.HOMEPAGE,
@@ -232,6 +232,17 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
 
     def _as_dataset(self, *arguments: Any, **keywords: Any) -> NoReturn:
         raise NotImplementedError("tf.data cannot read ArrayRecord: as_data_source can")
+
+
+class _OwnInfo(tfds.core.DatasetInfo):
+    """What is known of a dataset here.
+
+    For one that is not prepared yet TFDS makes a temporary folder, which stays, and
+    looks for its name in a bucket of its own.
+    """
+
+    def initialize_from_bucket(self) -> None:
+        """Asks nobody."""
 
 
 class _Preparation:

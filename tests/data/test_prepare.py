@@ -5,11 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 
 import pytest
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.utils import gcs_utils
 
 from fashionjax.data import photo_builder
 from fashionjax.data import prepare as prepare_module
@@ -271,6 +273,19 @@ def test_tfds_prepares_the_same_files(write_ccp, tmp_path):
     assert _bytes(builder.data_path) == _bytes(done.directory)
     assert len(builder.as_data_source("train")) == done.num_examples["train"]
     assert "tensorflow" not in sys.modules
+
+
+def test_tfds_asks_nobody_and_leaves_no_folder(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    asked = []
+    monkeypatch.setattr(gcs_utils, "gcs_dataset_info_files", asked.append)
+    for dataset in prepare_module.DATASETS.values():
+        scheme = dataset.schemes()[0]
+        dataset(variant=Variant(scheme), data_dir=tmp_path / "data")
+    assert not asked
+    assert not list(temporary.iterdir())
 
 
 def test_two_at_once_prepare_once(write_ccp, tmp_path, monkeypatch):
