@@ -96,6 +96,10 @@ class LabelMap:
         """What the dataset calls a source id."""
         return self.source_names[source] if self.source_names else str(source)
 
+    def drops(self, sources: Iterable[int]) -> bool:
+        """Whether an image with these source ids is left out."""
+        return not self.dropped.isdisjoint(sources)
+
     def apply(
         self, label: np.ndarray, stacks: Sequence[Sequence[int]] = ()
     ) -> np.ndarray:

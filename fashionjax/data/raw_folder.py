@@ -28,9 +28,21 @@ class RawExample:
     label: np.ndarray
     stacks: Stacks = ()
 
+    def source_ids(self) -> set[int]:
+        """The source ids in the label, also those that lie below others."""
+        present = np.flatnonzero(np.bincount(self.label.ravel())).tolist()
+        if not self.stacks:
+            return set(present)
+        return set().union(*(self.stacks[number] for number in present))
+
 
 class RawFolder(Protocol):
     """The raw files of a dataset, divided into splits; read from several threads."""
+
+    @property
+    def image_ids(self) -> Collection[str]:
+        """Ids of all photos that have a label; the splits may leave some out."""
+        ...
 
     @property
     def splits(self) -> Mapping[str, Sequence[str]]:

@@ -29,10 +29,13 @@ MIN_SCORE = 0.7
 LEAST_VISIBLE = 0.5
 """Share of a person's width that a crop must hold where no detector looks at it."""
 
-WHOLE, REVIEW = "whole", "review"
+WHOLE, REVIEW, DROPPED = "whole", "review", "dropped"
 CROPS = tuple(f"crop_{percent}" for percent in MARGINS)
-PATHS = (WHOLE, *CROPS, REVIEW)
-"""What can happen to a photo: left alone, cropped with a margin, left over."""
+PATHS = (DROPPED, WHOLE, *CROPS, REVIEW)
+"""What can happen to a photo: left out by the label map before a detector sees it, left
+alone, cropped with a margin, left over."""
+UNREADABLE = "unreadable"
+"""What is the matter with a photo that has no path."""
 
 DECISIONS_FILE = "decisions.jsonl"
 VERDICTS_FILE = "review.csv"
@@ -53,12 +56,13 @@ class Example:
     Attributes:
         image_id: Its name.
         read: Returns the photo, uint8 RGB `[height, width, 3]`, and its label, uint8
-            `[height, width]`: 0 background, 255 ignored, all else annotated. Raises
-            ValueError where the files are bad.
+            `[height, width]`: 0 background, 255 ignored, all else annotated; None
+            instead of a label leaves the photo out. Raises ValueError where the files
+            are bad.
     """
 
     image_id: str
-    read: Callable[[], tuple[np.ndarray, np.ndarray]]
+    read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +75,8 @@ class Decision:
         columns: What to keep of the photo; under `review`, what to judge: the crop
             without margins, or everything where nothing is annotated.
         size: (height, width) of the photo.
-        persons: Number of persons in the photo and in each crop that was tried.
+        persons: Number of persons in the photo and in each crop that was tried; none
+            under `dropped`.
         boxes: x1, y1, x2, y2 and score of each person of the photo.
     """
 
@@ -101,6 +106,19 @@ class Decision:
             persons=tuple(map(int, values["persons"])),
             boxes=tuple(tuple(map(float, box)) for box in values["boxes"]),
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of all photos.
+
+    Attributes:
+        decisions: In the order of the photos.
+        unreadable: Why the others have none, by image id.
+    """
+
+    decisions: list[Decision]
+    unreadable: dict[str, str]
 
 
 def annotated_columns(label: UInt8[np.ndarray, "height width"]) -> Columns | None:
@@ -207,11 +225,11 @@ def refine(
     min_score: float = MIN_SCORE,
     max_bad_fraction: float = MAX_BAD_FRACTION,
     num_threads: int = 1,
-) -> list[Decision]:
+) -> Outcome:
     """Decides on every photo that `folder/decisions.jsonl` has no decision on yet.
 
     May be stopped at any moment: what is decided stays so. Photos that cannot be read
-    get no decision.
+    get no decision, and are tried again next time.
 
     Args:
         examples: The photos.
@@ -224,7 +242,7 @@ def refine(
         num_threads: Photos at the same time; the detector must allow that.
 
     Returns:
-        The decisions, in the order of the examples.
+        The decisions, those of earlier calls too, and the photos without one.
 
     Raises:
         ValueError: The folder's decisions are of other photos, of another detector or
@@ -263,7 +281,8 @@ def refine(
             else:
                 log.append(dataclasses.asdict(result))
                 known[example.image_id] = result
-    return [known[image_id] for image_id in ids if image_id in known]
+    decisions = [known[image_id] for image_id in ids if image_id in known]
+    return Outcome(decisions, quarantine.reasons)
 
 
 def read_decisions(folder: str | os.PathLike[str]) -> list[Decision]:
@@ -330,12 +349,13 @@ def kept_columns(
         By image id, the columns to cut out of photo, label and masks, or None for a
         photo that is left out.
     """
-    return {
-        d.image_id: d.columns
-        if d.path != REVIEW or verdicts.get(d.image_id, False)
-        else None
-        for d in decisions
-    }
+
+    def is_kept(decision: Decision) -> bool:
+        if decision.path == REVIEW:
+            return verdicts.get(decision.image_id, False)
+        return decision.path != DROPPED
+
+    return {d.image_id: d.columns if is_kept(d) else None for d in decisions}
 
 
 def read_refined(folder: str | os.PathLike[str]) -> dict[str, Columns | None]:
@@ -352,26 +372,27 @@ def read_refined(folder: str | os.PathLike[str]) -> dict[str, Columns | None]:
     return kept_columns(decisions, verdicts)
 
 
-def summarize(
-    decisions: Sequence[Decision], verdicts: Mapping[str, bool]
-) -> dict[str, int]:
+def summarize(outcome: Outcome, verdicts: Mapping[str, bool]) -> dict[str, int]:
     """How many photos took which path.
 
     Args:
-        decisions: All decisions.
+        outcome: What became of all photos.
         verdicts: On the photos left over.
 
     Returns:
-        Numbers of photos: `images`, `several_persons` (at first), each of `PATHS`, and
-        of those left over `accepted`, `rejected` and `open`; `kept` in the end.
+        Numbers of photos: `images`, which are as many as each of `PATHS` and
+        `unreadable` together; `several_persons` (at first); of those left over
+        `accepted`, `rejected` and `open`; `kept` in the end.
     """
+    decisions = outcome.decisions
     paths = collections.Counter(d.path for d in decisions)
     accepted = sum(verdicts.values())
     columns = kept_columns(decisions, verdicts).values()
     return {
-        "images": len(decisions),
-        "several_persons": sum(d.persons[0] > 1 for d in decisions),
+        "images": len(decisions) + len(outcome.unreadable),
+        "several_persons": sum(max(d.persons[:1], default=0) > 1 for d in decisions),
         **{path: paths[path] for path in PATHS},
+        UNREADABLE: len(outcome.unreadable),
         "accepted": accepted,
         "rejected": len(verdicts) - accepted,
         "open": paths[REVIEW] - len(verdicts),
@@ -403,6 +424,10 @@ def _decide_on(
 ) -> Decision:
     """Reads a photo and decides."""
     image, label = example.read()
+    if label is None:
+        height, width = image.shape[:2]
+        size = (height, width)
+        return Decision(example.image_id, DROPPED, (0, width), size, (), ())
     if image.shape != (*label.shape, 3):
         raise ValueError(
             f"{example.image_id} has a photo {image.shape} and a label {label.shape};"

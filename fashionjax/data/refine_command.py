@@ -3,7 +3,6 @@
 import argparse
 import functools
 import hashlib
-import itertools
 import json
 import os
 import pathlib
@@ -24,7 +23,7 @@ from fashionjax.data.label_maps import (
 )
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.prepare import default_data_dir
-from fashionjax.data.quarantine import MAX_BAD_FRACTION
+from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.refine import (
     DECISIONS_FILE,
     MIN_SCORE,
@@ -43,6 +42,7 @@ SUMMARY_FILE = "summary.json"
 _MEANINGS = {
     "images": "photos",
     "several_persons": "  of which with several persons",
+    "dropped": "left out by the label map",
     "whole": "left alone",
     "crop_30": "cropped with margins of 30 %",
     "crop_10": "cropped with margins of 10 %",
@@ -51,6 +51,7 @@ _MEANINGS = {
     "accepted": "  of which accepted",
     "rejected": "  of which rejected",
     "open": "  of which without a verdict",
+    "unreadable": "cannot be read",
     "kept": "kept",
 }
 _S3 = {"several_persons": "12,188", "review": "about 1,030", "kept": "43,470"}
@@ -108,7 +109,7 @@ def run_refine(options: argparse.Namespace) -> None:
         options.out or default_data_dir() / "refined" / options.dataset
     ).expanduser()
     examples = _READERS[options.dataset](pathlib.Path(options.raw).expanduser())
-    decisions = refine(
+    outcome = refine(
         examples,
         load_detector(options.detector),
         out,
@@ -117,17 +118,22 @@ def run_refine(options: argparse.Namespace) -> None:
         max_bad_fraction=options.max_bad,
         num_threads=os.cpu_count() or 1,
     )
+    decisions = outcome.decisions
     verdicts = read_verdicts(out / VERDICTS_FILE, decisions)
-    summary = summarize(decisions, verdicts)
-    (out / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
+    summary = summarize(outcome, verdicts)
+    numbers = json.dumps({**summary, "reasons": outcome.unreadable}, indent=2)
+    (out / SUMMARY_FILE).write_text(numbers + "\n")
     facts = {
         "Dataset": f"{options.dataset}, {summary['images']:,} photos",
         "Detector": pathlib.Path(options.detector).name,
         "Persons": f"score of {options.min_score} or more",
         "Decisions": str(out / DECISIONS_FILE),
     }
-    page = write_review(out, _left_over(examples, decisions, verdicts), facts)
+    left_over = _left_over(examples, decisions, verdicts)
+    page = write_review(out, left_over, facts, outcome.unreadable)
     print(describe_summary(summary))
+    if outcome.unreadable:
+        print(f"cannot be read, tried again next time:\n{describe(outcome.unreadable)}")
     print(f"decisions in {out / DECISIONS_FILE}")
     if summary["open"]:
         print(
@@ -138,9 +144,11 @@ def run_refine(options: argparse.Namespace) -> None:
 
 def describe_summary(summary: Mapping[str, int]) -> str:
     """Returns a table of the numbers, with S3's where it tells them."""
-    lines = [f"{'':32}{'here':>9}{'S3':>13}"]
+    lines = [f"{'':32}{'here':>9}{'%':>8}{'S3':>13}"]
     for name, meaning in _MEANINGS.items():
-        lines.append(f"{meaning:32}{summary[name]:>9,}{_S3.get(name, ''):>13}".rstrip())
+        share = f"{100 * summary[name] / max(1, summary['images']):.2f}"
+        row = f"{meaning:32}{summary[name]:>9,}{share:>8}{_S3.get(name, ''):>13}"
+        lines.append(row.rstrip())
     return "\n".join(lines)
 
 
@@ -161,6 +169,7 @@ def _left_over(
         if decision.path != REVIEW:
             continue
         image, label = reads[decision.image_id]()
+        assert label is not None  # or it would not have been left over
         persons, *crops = decision.persons
         tried = ", ".join(map(str, crops)) or "nothing is annotated"
         yield LeftOver(
@@ -180,16 +189,20 @@ def _published(
     """A dataset's raw files; what the label map has as a class is annotated."""
     folder = dataset.open_raw(dataset.find_raw(raw), dataset.schemes()[0])
 
-    def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
+    def read(image_id: str) -> tuple[np.ndarray, np.ndarray | None]:
         try:
             found = folder.read(image_id)
         except OSError as error:
             raise ValueError(str(error)) from error
         image = decode_image(found.image, name=found.image_name)
+        if label_map.drops(found.source_ids()):
+            return image, None
         return image, label_map.apply(found.label, found.stacks)
 
-    ids = sorted(itertools.chain(*folder.splits.values()))
-    return [Example(image_id, functools.partial(read, image_id)) for image_id in ids]
+    return [
+        Example(image_id, functools.partial(read, image_id))
+        for image_id in sorted(folder.image_ids)
+    ]
 
 
 def _folder(raw: pathlib.Path) -> list[Example]:

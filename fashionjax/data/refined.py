@@ -94,14 +94,15 @@ class RefinedFolder:
         self._raw = raw
         self._refinement = refinement
         columns = refinement.columns
-        photos = set().union(*raw.splits.values())
-        strange = sorted(columns.keys() - photos)
+        self.image_ids = raw.image_ids
+        strange = sorted(columns.keys() - set(raw.image_ids))
         if strange:
             raise ValueError(
                 f"{refinement.folder} is of other photos: {strange[0]!r} and"
-                f" {len(strange) - 1} more are not among these {len(photos)}"
+                f" {len(strange) - 1} more are not among these {len(raw.image_ids)}"
             )
         left_out = {image_id for image_id, kept in columns.items() if kept is None}
+        photos = set().union(*raw.splits.values())
         self.splits = raw.divide(photos - left_out)
 
     def divide(self, image_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
@@ -119,7 +120,8 @@ class RefinedFolder:
         if decision is None or columns is None:
             raise ValueError(
                 f"{self._refinement.folder} has no decision on {image_id}: give the"
-                " command refine again, which goes on where it stopped"
+                " command refine again, which goes on where it stopped, and tells"
+                " what it cannot read"
             )
         example = self._raw.read(image_id)
         start, stop = columns

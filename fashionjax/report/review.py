@@ -47,7 +47,10 @@ class LeftOver:
 
 
 def write_review(
-    folder: Path, left_over: Iterable[LeftOver], facts: Mapping[str, str]
+    folder: Path,
+    left_over: Iterable[LeftOver],
+    facts: Mapping[str, str],
+    unreadable: Mapping[str, str],
 ) -> Path:
     """Writes `review.html` and its pictures in `review/`.
 
@@ -58,6 +61,7 @@ def write_review(
         folder: Where to; older pages there are replaced.
         left_over: The photos, in the order to show; one at a time is in memory.
         facts: What to tell above them, by name.
+        unreadable: Photos that could not be looked at: the reason by image id.
 
     Returns:
         The page, written after all of its pictures.
@@ -76,7 +80,7 @@ def write_review(
             picture.save(pictures / f"{name}-{kind}.jpg", quality=_QUALITY)
         figures.append(_figure(name, item))
     unfinished = page.with_name(f"{PAGE}.unfinished")
-    unfinished.write_text(_document(facts, figures), encoding="utf-8")
+    unfinished.write_text(_document(facts, figures, unreadable), encoding="utf-8")
     unfinished.replace(page)
     return page
 
@@ -135,7 +139,24 @@ def _figure(name: str, item: LeftOver) -> str:
     )
 
 
-def _document(facts: Mapping[str, str], figures: Sequence[str]) -> str:
+def _list(unreadable: Mapping[str, str]) -> str:
+    """What nobody can judge."""
+    if not unreadable:
+        return ""
+    rows = "".join(
+        f"<tr><td>{_text(image_id)}</td><td>{_text(reason)}</td></tr>"
+        for image_id, reason in unreadable.items()
+    )
+    return (
+        f'<details class="unreadable" open><summary>Cannot be read:'
+        f" {len(unreadable):,}. The command tries again each time it is run; until then"
+        f" they are left out.</summary><table>{rows}</table></details>"
+    )
+
+
+def _document(
+    facts: Mapping[str, str], figures: Sequence[str], unreadable: Mapping[str, str]
+) -> str:
     rows = "".join(
         f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>"
         for name, value in facts.items()
@@ -158,6 +179,7 @@ crop leaves out darkened; right the crop. Accept it if its clothes are those tha
 annotated. Keys: <kbd>a</kbd> accept, <kbd>r</kbd> reject, and on to the next.</p>
 </header>
 <dl class="facts">{rows}</dl>
+{_list(unreadable)}
 <div class="bar-top"><span id="count"></span><button id="save">Save review.csv</button>
 <span class="hint">Put the file beside this page and run the same command again. What
 has no verdict is left out.</span></div>
@@ -188,6 +210,9 @@ button { font: inherit; font-weight: 600; color: #fff; background: #2563eb; bord
   box-shadow: inset 0 3px #16a34a; }
 .left-over figure:has([value=reject]:checked) { border-color: #dc2626;
   box-shadow: inset 0 3px #dc2626; }
+.unreadable { margin: 12px 0; }
+.unreadable table { font-size: 13px; border-spacing: 0 2px; }
+.unreadable td { padding-right: 16px; overflow-wrap: anywhere; vertical-align: top; }
 .pair { display: flex; gap: 6px; overflow-x: auto; }
 .pair img { width: auto; max-width: none; border-radius: 5px; }
 .left-over figcaption { display: flex; flex-wrap: wrap; gap: 6px 20px;

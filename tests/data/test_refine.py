@@ -3,8 +3,11 @@ import pytest
 
 from fashionjax.data.detector import Detections
 from fashionjax.data.refine import (
+    PATHS,
+    UNREADABLE,
     Decision,
     Example,
+    Outcome,
     add_margin,
     annotated_columns,
     decide,
@@ -142,18 +145,21 @@ def run(folder, examples=None, detector=detect, **options):
 
 @pytest.mark.parametrize("num_threads", [1, 3])
 def test_every_photo_gets_its_decision(tmp_path, num_threads):
-    decisions = run(tmp_path / "new" / "folder", num_threads=num_threads)
+    outcome = run(tmp_path / "new" / "folder", num_threads=num_threads)
+    decisions = outcome.decisions
     assert [d.image_id for d in decisions] == list(SIX)
     assert [d.path for d in decisions] == SIX_PATHS
     assert read_decisions(tmp_path / "new" / "folder") == decisions
-    assert summarize(decisions, {}) == {
+    assert summarize(outcome, {}) == {
         "images": 6,
         "several_persons": 5,
+        "dropped": 0,
         "whole": 1,
         "crop_30": 2,
         "crop_10": 1,
         "crop_0": 1,
         "review": 1,
+        "unreadable": 0,
         "accepted": 0,
         "rejected": 0,
         "open": 1,
@@ -213,8 +219,11 @@ def test_bad_photos_are_left_out_up_to_a_limit(tmp_path):
     examples = [*examples_of(SIX), Example("x", bad)]
     with pytest.raises(ValueError, match=r"cannot decode x\.jpg"):
         run(tmp_path / "strict", examples)
-    decisions = run(tmp_path, examples, max_bad_fraction=0.2)
-    assert [d.image_id for d in decisions] == list(SIX)
+    outcome = run(tmp_path, examples, max_bad_fraction=0.2)
+    assert [d.image_id for d in outcome.decisions] == list(SIX)
+    assert outcome.unreadable == {"x": "cannot decode x.jpg"}
+    # Still told, and counted, where all others are decided.
+    assert run(tmp_path, examples, max_bad_fraction=0.2) == outcome
     with pytest.raises(ValueError, match=r"y has a photo .* and a label \(3, 3\)"):
         run(tmp_path, [*examples, Example("y", unequal)], max_bad_fraction=0.2)
 
@@ -230,7 +239,7 @@ def test_settings_that_make_no_sense_are_refused(tmp_path):
 
 def test_recorded_detections_may_lack_photos_of_nobody(tmp_path):
     found = {"f": detect(photo_of(110, 150))}
-    decisions = run(tmp_path, detector=found)
+    decisions = run(tmp_path, detector=found).decisions
     assert [d.path for d in decisions] == ["whole"] * 5 + ["review"]
     assert decisions[0].persons == (0,)
 
@@ -240,13 +249,40 @@ def test_damaged_decisions_are_refused(tmp_path):
     path = tmp_path / "decisions.jsonl"
     good = path.read_text()
     path.write_text(good.replace("crop_10", "crop_11"))
-    with pytest.raises(ValueError, match="path 'crop_11'; allowed are whole, crop_30"):
+    with pytest.raises(ValueError, match="path 'crop_11'; allowed are dropped, whole"):
         read_decisions(tmp_path)
     path.write_text(good.replace('"path"', '"way"'))
     with pytest.raises(ValueError, match="damaged entry: KeyError"):
         run(tmp_path)
     with pytest.raises(ValueError, match="cannot read the decisions"):
         read_decisions(tmp_path / "elsewhere")
+
+
+def test_every_photo_is_counted_once(tmp_path):
+    def bad():
+        raise ValueError("cannot decode x.jpg")
+
+    looked_at = []
+    examples = [
+        *examples_of(SIX),
+        Example("x", bad),
+        Example("jumpsuit", lambda: (photo_of(110, 300), None)),
+    ]
+    outcome = run(
+        tmp_path,
+        examples,
+        detector=lambda image: looked_at.append(1) or detect(image),
+        max_bad_fraction=0.2,
+    )
+    summary = summarize(outcome, {})
+    assert (summary["images"], summary["several_persons"]) == (8, 5)
+    assert sum(summary[path] for path in (*PATHS, UNREADABLE)) == 8
+    assert [summary[k] for k in ("dropped", "unreadable", "kept")] == [1, 1, 5]
+    kept = kept_columns(outcome.decisions, {})
+    assert kept["jumpsuit"] is None
+    assert "x" not in kept
+    assert read_decisions(tmp_path) == outcome.decisions
+    assert len(looked_at) == sum(len(d.persons) for d in outcome.decisions)
 
 
 def left_over(name):
@@ -269,7 +305,7 @@ def test_verdicts_decide_what_is_kept(tmp_path):
         'c, "the" third': (3, 9),
         "d": None,
     }
-    summary = summarize(decisions, verdicts)
+    summary = summarize(Outcome(decisions, {"e": "damaged"}), verdicts)
     assert [summary[k] for k in ("accepted", "rejected", "open", "kept")] == [
         1,
         1,

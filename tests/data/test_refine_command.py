@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from fashionjax.data.__main__ import main
 from fashionjax.data.label_maps import IMATERIALIST_9
-from fashionjax.data.refine import read_refined
+from fashionjax.data.refine import PATHS, UNREADABLE, read_refined
 from fashionjax.data.refine_command import describe_summary
 from fashionjax.data.synthesize import drawn_photo, synthesize
 
@@ -118,13 +119,12 @@ def test_without_onnxruntime_the_extra_is_named(folder, tmp_path, capsys, monkey
 
 
 def test_the_table_has_the_numbers_of_s3_beside_ours():
-    names = [
-        *["images", "several_persons", "whole", "crop_30", "crop_10", "crop_0"],
-        *["review", "accepted", "rejected", "open", "kept"],
-    ]
-    lines = describe_summary({name: 1000 + i for i, name in enumerate(names)})
-    assert [line.split()[-1] for line in lines.splitlines()[1:3]] == ["1,000", "12,188"]
-    assert lines.splitlines()[-1].split() == ["kept", "1,010", "43,470"]
+    summary = dict.fromkeys((*PATHS, UNREADABLE, "rejected", "open"), 0)
+    summary |= {"images": 4000, "several_persons": 1000, "accepted": 0, "kept": 3001}
+    lines = describe_summary(summary).splitlines()
+    assert lines[1].split()[-2:] == ["4,000", "100.00"]
+    assert lines[2].split()[-3:] == ["1,000", "25.00", "12,188"]
+    assert lines[-1].split() == ["kept", "3,001", "75.03", "43,470"]
 
 
 def test_instances_are_read_as_they_are_published(tmp_path, capsys):
@@ -145,10 +145,21 @@ def test_instances_are_read_as_they_are_published(tmp_path, capsys):
         ]
     (tmp_path / "found.json").write_text(json.dumps(found))
     (raw / "train" / f"{5:032x}.jpg").unlink()
-    assert main([*words(raw, "imaterialist2019"), "--max_bad=0.06"]) == 0
+    command = words(raw, "imaterialist2019")
+    assert main(command) == 1
+    assert "No such file" in capsys.readouterr().err
+    assert main([*command, "--max_bad=0.06"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"cannot be read +1 +5\.00\n", told)
+    assert re.search(rf"tried again next time:\n  {5:032x}: .*No such file", told)
+    page = (tmp_path / "out/review.html").read_text()
+    assert "Cannot be read: 1." in page
     kept = read_refined(tmp_path / "out")
     dropped = [i for i in range(20) if 11 in drawn_photo(i).category_ids.tolist()]
-    assert len(kept) == 19 - len(dropped)
+    assert len(kept) == 19
+    assert {i for i, c in kept.items() if c is None} == {f"{i:032x}" for i in dropped}
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert sum(summary[k] for k in (*PATHS, UNREADABLE)) == summary["images"] == 20
+    assert list(summary["reasons"]) == [f"{5:032x}"]
     start, stop = kept[f"{4:032x}"]
     assert 2 <= start < stop
-    capsys.readouterr()

@@ -45,11 +45,14 @@ def test_the_page_has_every_photo_its_pictures_and_verdict(tmp_path):
     names = ["a", '<b>&"', "c/d"]
     accepted = [None, True, False]
     items = [item(n, accepted=a) for n, a in zip(names, accepted, strict=True)]
-    page = write_review(tmp_path, iter(items), {"Dataset": "ccp & more"})
+    facts, unreadable = {"Dataset": "ccp & more"}, {"d": "<cannot> decode"}
+    page = write_review(tmp_path, iter(items), facts, unreadable)
     text = page.read_text()
     assert text.count("<figure ") == 3
     assert 'data-id="&lt;b&gt;&amp;&quot;"' in text
     assert "ccp &amp; more" in text
+    assert "Cannot be read: 1." in text
+    assert "<td>d</td><td>&lt;cannot&gt; decode</td>" in text
     checked = re.findall(r'name="v(\d+)" value="(\w+)" checked', text)
     assert checked == [("00001", "accept"), ("00002", "reject")]
     pictures = re.findall(r'src="([^"]+)"', text)
@@ -59,7 +62,8 @@ def test_the_page_has_every_photo_its_pictures_and_verdict(tmp_path):
 
 
 def test_an_older_page_leaves_nothing(tmp_path):
-    write_review(tmp_path, [item("a"), item("b")], {})
-    write_review(tmp_path, [item("b")], {})
+    write_review(tmp_path, [item("a"), item("b")], {}, {"c": "cannot decode"})
+    page = write_review(tmp_path, [item("b")], {}, {})
+    assert "Cannot be read" not in page.read_text()
     assert len(list((tmp_path / "review").iterdir())) == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["review", "review.html"]

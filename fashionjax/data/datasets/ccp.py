@@ -227,6 +227,7 @@ class _RawCcp:
         ids = self._photos.keys() & self._labels.keys()
         if not ids:
             raise ValueError(f"{root}: no photo has a pixel-level label. {LAYOUT}")
+        self.image_ids = ids
         self.splits = self.divide(ids)
 
     def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:

@@ -92,6 +92,7 @@ class _RawCfpd:
                 raise ValueError(f"{self._path} has the labels {names}")
             count = len(_cells(file, "fashion_dataset"))
         self.splits = split_ids(count, scheme)
+        self.image_ids = [i for ids in self.splits.values() for i in ids]
 
     def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
         """Divides some of the photos; each stays in its split."""

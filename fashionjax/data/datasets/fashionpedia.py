@@ -164,6 +164,7 @@ class _RawFashionpedia:
         self._file_of = {i: file for file in (train, val) for i in file.image_ids}
         if len(self._file_of) < len(train.image_ids) + len(val.image_ids):
             raise ValueError(f"{root}: {TRAIN_FILE} and {VAL_FILE} share photos")
+        self.image_ids = self._file_of.keys()
         self._train, self._val = set(train.image_ids), set(val.image_ids)
         self.splits = self.divide(self._file_of)
 

@@ -203,6 +203,7 @@ class _RawImaterialist:
         }
         if not self._categories:
             raise ValueError(f"{self._table.path} has no rows")
+        self.image_ids = self._categories.keys()
         self.splits = self.divide(self._categories)
 
     def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
