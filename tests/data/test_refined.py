@@ -13,7 +13,8 @@ from fashionjax.data.decision_log import DecisionLog
 from fashionjax.data.label_maps import CCP_59, IMATERIALIST_9
 from fashionjax.data.prepare import open_split, prepare
 from fashionjax.data.prepared import PreparedSource
-from fashionjax.data.refine import DECISIONS_FILE, REVIEW, WHOLE, Decision
+from fashionjax.data.refine import DECISIONS_FILE, DROPPED, REVIEW, WHOLE, Decision
+from fashionjax.data.splitting import sizes_of
 from fashionjax.data.stratified import s3_sizes
 from fashionjax.data.synthesize import drawn_photo, synthesize
 from tests.integration.conftest import load_config
@@ -252,3 +253,39 @@ def test_a_run_uses_the_crops_of_instances(tmp_path, capsys):
                 seen[split][str(category)] += 1
     metadata = json.loads((directory / "metadata.json").read_text())
     assert metadata["categories"] == seen
+
+
+def test_refined_photos_are_divided_by_any_scheme(tmp_path):
+    """The random scheme has the photos with a jumpsuit, on which S3 decides nothing."""
+    raw, count = tmp_path / "raw", 24
+    synthesize("imaterialist2019", raw, count)
+    photos = {f"{i:032x}": drawn_photo(i) for i in range(count)}
+    dropped = {i for i, p in photos.items() if p.category_ids.tolist().count(11)}
+    decisions = {
+        i: _decision(
+            i,
+            DROPPED if i in dropped else WHOLE,
+            columns=(0, p.image.shape[1]),
+            size=p.image.shape[:2],
+        )
+        for i, p in photos.items()
+    }
+    assert dropped
+    folder = _write(tmp_path / "decisions", decisions)
+    found = {}
+    for scheme in ("random_80_10_10", "s3_70_9_21"):
+        done = prepare(
+            "imaterialist2019",
+            raw,
+            tmp_path / "data",
+            scheme=scheme,
+            refined_dir=folder,
+        )
+        found[scheme] = done.num_examples
+        assert not done.quarantine
+        ids = json.loads((done.directory / "image_ids.json").read_text())
+        assert {i for part in ids.values() for i in part} == photos.keys() - dropped
+    num_kept = count - len(dropped)
+    expected = sizes_of(num_kept, {"train": 80, "val": 10, "test": 10})
+    assert found["random_80_10_10"] == {s: n for s, n in expected.items() if n}
+    assert list(found["s3_70_9_21"].values()) == list(s3_sizes(num_kept))
