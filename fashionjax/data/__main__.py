@@ -16,6 +16,7 @@ from fashionjax.data.prepare import (
     DATASETS,
     Prepared,
     default_data_dir,
+    open_raw,
     open_split,
     prepare,
 )
@@ -24,7 +25,7 @@ from fashionjax.data.refine_command import add_refine, run_refine
 from fashionjax.data.refined import describe_refinement
 from fashionjax.data.stratified import describe_counts
 from fashionjax.data.synthesize import WRITERS, synthesize
-from fashionjax.data.verify import verify
+from fashionjax.data.verify import compare_with_raw, verify
 from fashionjax.data.weights_command import add_weights, run_weights
 from fashionjax.doctor.command import add_doctor, run_doctor
 
@@ -74,8 +75,17 @@ def _prepare(options: argparse.Namespace) -> None:
     if done.scheme.startswith(S3_SPLIT):
         print(f"Photos that contain each category:\n{_describe_categories(done)}")
     if options.verify:
-        count = verify(done.directory)
-        print(f"{count} files are as they were written")
+        _verify(options, done)
+
+
+def _verify(options: argparse.Namespace, done: Prepared) -> None:
+    """Compares with what was written, and with what it was written from."""
+    count = verify(done.directory)
+    print(f"{count} files are as they were written")
+    if options.raw:
+        raw = open_raw(options.dataset, done, options.raw, options.refined)
+        count = compare_with_raw(done.directory, raw)
+        print(f"{count} photos and their labels are those of the raw files")
 
 
 def _resize(options: argparse.Namespace, done: Prepared) -> None:
@@ -163,7 +173,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--verify",
         action="store_true",
-        help="read all that is there and compare it with its checksums",
+        help="read all that is there and compare it with its checksums, and with --raw"
+        " every photo and label with the raw files",
     )
     command.add_argument(
         "--size",

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from fashionjax.data.fingerprint import CONTENT
+
 _MOST_REASONS = 20
 
 
@@ -52,8 +54,11 @@ def _origin(info: tfds.core.DatasetInfo, metadata: Mapping[str, Any]) -> str:
 
 
 def _hashes(raw: Mapping[str, Any]) -> str:
-    """The raw files' hash, and that of decisions by which photos were refined."""
-    text = f"SHA-256 of their names and sizes `{raw['sha256']}`"
+    """The raw files' hashes, and that of decisions by which photos were refined."""
+    text = (
+        f"SHA-256 of their names and sizes `{raw['sha256']}`, of the annotations"
+        f" `{raw[CONTENT]}`"
+    )
     refined = raw.get("decisions_sha256")
     return text if refined is None else f"{text}, of the decisions `{refined}`"
 

@@ -5,22 +5,34 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+CONTENT = "content_sha256"
+"""The key of the hash of what annotations hold."""
 
-def fingerprint_of(files: Mapping[str, Iterable[pathlib.Path]]) -> dict[str, Any]:
-    """Counts files and hashes their names and sizes.
+
+def fingerprint_of(
+    files: Mapping[str, Iterable[pathlib.Path]], annotations: str
+) -> dict[str, Any]:
+    """Counts files, hashes their names and sizes, and what the annotations hold.
+
+    Photos are too many to read whenever a run starts; annotations are a few files, and
+    a change of them need not change their sizes.
 
     Args:
         files: The files of each kind, such as `photos`; no two of a kind have the same
             name without ending.
+        annotations: The kind whose contents are hashed.
 
     Returns:
-        The number of files of each kind, and `sha256`.
+        The number of files of each kind, `sha256`, and `CONTENT`.
     """
-    digest = hashlib.sha256()
+    names, content = hashlib.sha256(), hashlib.sha256()
     counts: dict[str, Any] = {}
     for kind, paths in files.items():
         by_name = sorted((path.stem, path) for path in paths)
         counts[kind] = len(by_name)
         for name, path in by_name:
-            digest.update(f"{kind}/{name} {path.stat().st_size}\n".encode())
-    return counts | {"sha256": digest.hexdigest()}
+            names.update(f"{kind}/{name} {path.stat().st_size}\n".encode())
+            if kind == annotations:
+                with path.open("rb") as file:
+                    content.update(hashlib.file_digest(file, "sha256").digest())
+    return counts | {"sha256": names.hexdigest(), CONTENT: content.hexdigest()}

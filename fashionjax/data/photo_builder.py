@@ -127,7 +127,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     @classmethod
     @abc.abstractmethod
     def fingerprint(cls, raw_dir: pathlib.Path) -> dict[str, Any]:
-        """What identifies the raw files: counts, and `sha256` of names and sizes."""
+        """What identifies the raw files; see `fashionjax.data.fingerprint`."""
 
     @classmethod
     @abc.abstractmethod

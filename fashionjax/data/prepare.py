@@ -25,6 +25,7 @@ from fashionjax.data.locking import locked
 from fashionjax.data.photo_builder import CARD, PhotoBuilder
 from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
+from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.refined import Refinement, read_refinement
 from fashionjax.data.resized import ResizedSource, open_resized
 from fashionjax.data.variant import Variant
@@ -247,6 +248,40 @@ def open_split(
     return open_resized(source) if resized else source
 
 
+def open_raw(
+    name: str,
+    prepared: Prepared,
+    raw_dir: str | os.PathLike[str],
+    refined_dir: str | os.PathLike[str] | None = None,
+) -> RawFolder:
+    """Opens raw files as a prepared dataset reads them.
+
+    Args:
+        name: One of `DATASETS`.
+        prepared: What was prepared of it.
+        raw_dir: The raw files, or an archive of them.
+        refined_dir: The decisions, if it was refined.
+
+    Returns:
+        The photos that belong in it.
+
+    Raises:
+        ValueError: These are no such files, or decisions are missing.
+    """
+    dataset = _named(name)
+    (variant,) = [v for v in _variants(dataset) if v.name == prepared.scheme]
+    refinement = _refinement(refined_dir, None)
+    if variant.refined and refinement is None:
+        raise ValueError(
+            f"{variant.name} cannot be compared with {raw_dir} without its decisions:"
+            " --refined=DIR"
+        )
+    source = _unpacked(pathlib.Path(raw_dir).expanduser().absolute(), prepared.data_dir)
+    assert source is not None
+    raw = dataset.open_raw(dataset.find_raw(source), variant.scheme, variant.overlap)
+    return raw if refinement is None else refinement.apply(raw)
+
+
 def _named(name: str) -> type[PhotoBuilder]:
     """Finds a dataset."""
     if name not in DATASETS:
@@ -354,7 +389,8 @@ def _check_same_files(
     then = _metadata(directory)["raw"]
     now = dict(then)
     if raw is not None and raw.exists():
-        now |= dataset.fingerprint(raw)
+        # Datasets prepared before annotations were hashed have no such hash.
+        now |= {k: v for k, v in dataset.fingerprint(raw).items() if k in then}
     elif raw is not None:
         print(f"{raw} is gone; {directory} is used as it is", file=sys.stderr)
     if refinement is not None:

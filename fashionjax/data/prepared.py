@@ -79,7 +79,7 @@ class PreparedSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)} in split {self.split}")
-        record = self._record(index)
+        record = self.encoded(index)
         image_id = record["image_id"].decode()
         name = f"image {image_id!r} of {self.directory}"
         image = decode_image(record[IMAGE], name=name, size=self.size)
@@ -92,7 +92,19 @@ class PreparedSource:
             raise ValueError(f"{name}: {error}") from error
         return {IMAGE: image, "image_id": image_id} | labelled
 
-    def _record(self, index: int) -> dict[str, Any]:
+    def encoded(self, index: int) -> dict[str, Any]:
+        """Reads one example as it is stored.
+
+        Args:
+            index: 0 up to the length, exclusive.
+
+        Returns:
+            The bytes of the files `image` and `label` and of the texts `image_id` and,
+            of a dataset of instances, `stacks`.
+
+        Raises:
+            ValueError: The record is damaged.
+        """
         try:
             return self._records[index]
         except RuntimeError as error:  # of ArrayRecord, which checks a hash

@@ -5,8 +5,16 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from fashionjax.constants import IMAGE, LABEL
+from fashionjax.data.images import decode_label
+from fashionjax.data.instances import STACKS, parse_stacks
+from fashionjax.data.parallel import map_in_order
 from fashionjax.data.photo_builder import IMAGE_IDS
+from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.progress import progress
+from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.resized import FOLDER, INDEX
 from fashionjax.data.shards import sha256_of, unreadable_records
 
@@ -54,6 +62,65 @@ def verify(directory: pathlib.Path) -> int:
             " else: python -m fashionjax.data prepare … --overwrite"
         )
     return len(files)
+
+
+def compare_with_raw(directory: pathlib.Path, raw: RawFolder) -> int:
+    """Reads the raw files again and compares every photo and label with its record.
+
+    Args:
+        directory: The folder of the prepared version.
+        raw: The raw files, divided and refined as it was prepared.
+
+    Returns:
+        The number of photos; all are as they were, and so are their labels.
+
+    Raises:
+        ValueError: Some are not. The message names the first of them.
+    """
+    metadata = json.loads((directory / "metadata.json").read_text())
+    image_ids = json.loads((directory / IMAGE_IDS).read_text())
+    left_out = metadata["quarantine"].keys()
+    differences = []
+    for split, ids in image_ids.items():
+        if [i for i in raw.splits.get(split, ()) if i not in left_out] != ids:
+            differences.append(f"split {split} has other photos now")
+            continue
+        differences += _changed(directory, split, ids, raw) if ids else []
+    count = sum(map(len, image_ids.values()))
+    if differences:
+        lines = [f"  {difference}" for difference in differences[:_MOST_NAMES]]
+        more = len(differences) - len(lines)
+        raise ValueError(
+            f"the raw files are not those that {directory} was prepared from:\n"
+            + "\n".join(lines + [f"  … and {more} more"] * (more > 0))
+            + "\nPrepare it anew: python -m fashionjax.data prepare … --overwrite"
+        )
+    return count
+
+
+def _changed(
+    directory: pathlib.Path, split: str, image_ids: Sequence[str], raw: RawFolder
+) -> list[str]:
+    """What differs in a split, a line for each photo."""
+    source = PreparedSource(directory, split, None, None)
+
+    def difference(index: int) -> str | None:
+        record = source.encoded(index)
+        try:
+            example = raw.read(image_ids[index])
+        except (ValueError, OSError) as error:
+            return f"{image_ids[index]}: {error}"
+        if example.image != record[IMAGE]:
+            return f"{example.image_name} has changed"
+        stacks = parse_stacks(record[STACKS].decode()) if STACKS in record else ()
+        label = decode_label(record[LABEL])
+        if stacks != example.stacks or not np.array_equal(label, example.label):
+            return f"{example.label_name} has changed"
+        return None
+
+    found = map_in_order(difference, range(len(image_ids)))
+    title = f"compare {split} with the raw files"
+    return [text for text in progress(found, len(image_ids), title) if text]
 
 
 def _files(

@@ -26,7 +26,7 @@ def test_a_card_tells_what_is_there_and_where_it_comes_from(write_ccp, tmp_path)
         "| Divided by | `hash_80_10_10`: 80/10/10 by file name. |",
         "| Licence, as its publishers state it | Apache-2.0 |",
         "| Made from | 30 photos, 30 labels; SHA-256 of their names and sizes"
-        f" `{done.raw['sha256']}` |",
+        f" `{done.raw['sha256']}`, of the annotations `{done.raw['content_sha256']}` |",
     ):
         assert line in card
     splits = [(row[0], int(row[1])) for row in _table(card, "Splits")]

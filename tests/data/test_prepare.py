@@ -1,4 +1,5 @@
 import itertools
+import json
 import os
 import pathlib
 import shutil
@@ -89,6 +90,21 @@ def test_a_changed_file_is_noticed(write_ccp, tmp_path):
         photo.write(b"\0")
     with pytest.raises(ValueError, match="prepared from other files"):
         prepare("ccp", raw, tmp_path / "data")
+
+
+def test_a_changed_label_of_the_same_size_is_noticed(write_ccp, tmp_path):
+    raw, _ = write_ccp(IDS)
+    done = prepare("ccp", raw, tmp_path / "data")
+    label = raw / "annotations/pixel-level/0005.mat"
+    label.write_bytes(label.read_bytes()[::-1])
+    with pytest.raises(ValueError, match="prepared from other files"):
+        prepare("ccp", raw, tmp_path / "data")
+    # Datasets of an earlier version have no hash to compare with.
+    path = done.directory / "metadata.json"
+    metadata = json.loads(path.read_text())
+    del metadata["raw"]["content_sha256"]
+    path.write_text(json.dumps(metadata))
+    assert not prepare("ccp", raw, tmp_path / "data").fresh
 
 
 @pytest.mark.parametrize("kind", ["zip", "gztar"])

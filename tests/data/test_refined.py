@@ -87,6 +87,19 @@ def test_photos_and_labels_are_cropped_and_left_out(ccp_and_decisions, tmp_path)
     assert len(recorded["decisions_sha256"]) == 64
 
 
+def test_what_is_refined_is_compared_with_the_raw_files(
+    ccp_and_decisions, tmp_path, capsys
+):
+    raw, _, decisions = ccp_and_decisions
+    scheme = "--split=hash_80_10_10_refined"
+    words = ["prepare", "ccp", f"--raw={raw}", f"--data_dir={tmp_path}", scheme]
+    assert main([*words, f"--refined={decisions}", "--verify"]) == 0
+    told = capsys.readouterr().out
+    assert "28 photos and their labels are those of the raw files" in told
+    assert main([*words, "--verify"]) == 1
+    assert "without its decisions: --refined=DIR" in capsys.readouterr().err
+
+
 def test_a_photo_on_its_side_is_cropped_as_it_is_seen(ccp_and_decisions, tmp_path):
     raw, _, decisions = ccp_and_decisions
     upright = np.zeros((*SIZE, 3), np.uint8)

@@ -41,7 +41,7 @@ def test_what_was_drawn_is_read_back_pixel_for_pixel(name, tmp_path):
     raw, data = tmp_path / "raw", tmp_path / "data"
     words = [name, f"--raw={raw}"]
     assert main(["synthesize", *words, f"--count={COUNT}"]) == 0
-    assert main(["prepare", *words, f"--data_dir={data}"]) == 0
+    assert main(["prepare", *words, f"--data_dir={data}", "--verify"]) == 0
     found = set()
     for split in prepare(name, raw, data).num_examples:
         for size in SIZES:

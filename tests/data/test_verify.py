@@ -1,13 +1,15 @@
 import json
 
 import pytest
+import scipy.io
 from array_record.python.array_record_module import ArrayRecordReader
 
 from fashionjax.data import photo_builder
 from fashionjax.data.__main__ import main
 from fashionjax.data.label_maps import CCP_59
-from fashionjax.data.prepare import open_split, prepare
-from fashionjax.data.verify import verify
+from fashionjax.data.prepare import open_raw, open_split, prepare
+from fashionjax.data.synthesize import synthesize
+from fashionjax.data.verify import compare_with_raw, verify
 
 IDS = [f"{i:04d}" for i in range(1, 31)]
 
@@ -83,3 +85,51 @@ def test_the_command_says_so(prepared, capsys):
     (prepared / "ccp-test.array_record-00000-of-00001").unlink()
     assert main(words) == 1
     assert "1 of 8 files are not what was written" in capsys.readouterr().err
+
+
+def test_raw_files_that_changed_since_are_told(write_ccp, tmp_path, capsys):
+    raw, _ = write_ccp(IDS)
+    (raw / "photos/0004.jpg").write_bytes(b"")
+    words = ["prepare", "ccp", f"--raw={raw}", f"--data_dir={tmp_path / 'data'}"]
+    words += ["--verify", "--max_bad=0.04"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "29 photos and their labels are those of the raw files" in told
+
+    photo = raw / "photos/0003.jpg"
+    damaged = bytearray(photo.read_bytes())
+    damaged[-20] ^= 1
+    photo.write_bytes(damaged)
+    assert main(words) == 1
+    assert f":\n  {photo} has changed\nPrepare" in capsys.readouterr().err
+
+
+def test_labels_that_changed_and_photos_that_came_are_told(write_ccp, tmp_path):
+    raw, labels = write_ccp(IDS)
+    done = prepare("ccp", raw, tmp_path / "data")
+    folder = raw / "annotations/pixel-level"
+    scipy.io.savemat(folder / "0003.mat", {"groundtruth": labels["0003"][::-1]})
+    (folder / "0005.mat").write_bytes(b"")
+    with pytest.raises(ValueError, match="not those that") as told:
+        compare_with_raw(done.directory, open_raw("ccp", done, raw))
+    _, first, second, _ = str(told.value).splitlines()
+    assert first == f"  {folder / '0003.mat'} has changed"
+    assert second.startswith(f"  0005: cannot read {folder / '0005.mat'}")
+    (folder / "0005.mat").unlink()
+    with pytest.raises(ValueError, match="split train has other photos now"):
+        compare_with_raw(done.directory, open_raw("ccp", done, raw))
+
+
+def test_instances_that_changed_are_told(tmp_path):
+    synthesize("imaterialist2020", tmp_path / "raw", 10)
+    done = prepare("imaterialist2020", tmp_path / "raw", tmp_path / "data")
+    table = tmp_path / "raw/train.csv"
+    head, *rows = table.read_text().splitlines()
+    # The first of its instances is something else: only the stacks differ.
+    *fields, category, attributes = rows[0].split(",", 5)
+    other = "0" if category != "0" else "1"
+    rows[0] = ",".join([*fields, other, attributes])
+    table.write_text("\n".join([head, *rows]) + "\n")
+    raw = open_raw("imaterialist2020", done, tmp_path / "raw")
+    with pytest.raises(ValueError, match=rf"the label of {0:032x} in .* has changed"):
+        compare_with_raw(done.directory, raw)

@@ -141,17 +141,17 @@ def download(folder: pathlib.Path, url: str = ARCHIVE_URL) -> pathlib.Path:
 
 
 def fingerprint(raw_dir: pathlib.Path) -> dict[str, Any]:
-    """What identifies the raw files: their number, and a hash of names and sizes.
+    """What identifies the raw files; see `fashionjax.data.fingerprint`.
 
     Args:
         raw_dir: A CCP folder.
 
     Returns:
-        `photos` and `labels` (counts) and `sha256`.
+        `photos` and `labels` (counts), hashes of names and sizes, and of the labels.
     """
     root = find_raw(raw_dir)
     files = {"photos": _photos(root).values(), "labels": _labels(root).values()}
-    return fingerprint_of(files)
+    return fingerprint_of(files, "labels")
 
 
 def read_label(path: pathlib.Path) -> np.ndarray:

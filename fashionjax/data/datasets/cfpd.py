@@ -140,10 +140,10 @@ class Cfpd(PhotoBuilder):
 
     @classmethod
     def fingerprint(cls, raw_dir: pathlib.Path) -> dict[str, Any]:
-        """Counts photos; hashes names and sizes of all files."""
+        """Counts photos; hashes names and sizes of all files, and the labels."""
         root = find_raw(raw_dir)
         files = {"photos": (root / "image").glob("*.jpg"), "labels": [root / FILE]}
-        return fingerprint_of(files)
+        return fingerprint_of(files, "labels")
 
     @classmethod
     def open_raw(

@@ -166,8 +166,8 @@ class _Fashionista(PhotoBuilder, skip_registration=True):
 
     @classmethod
     def fingerprint(cls, raw_dir: pathlib.Path) -> dict[str, Any]:
-        """Hashes name and size of the file."""
-        return fingerprint_of({"files": [cls._file(cls.find_raw(raw_dir))]})
+        """Hashes the file, its name and size."""
+        return fingerprint_of({"files": [cls._file(cls.find_raw(raw_dir))]}, "files")
 
     @classmethod
     def open_raw(

@@ -206,14 +206,14 @@ class Fashionpedia(PhotoBuilder):
 
     @classmethod
     def fingerprint(cls, raw_dir: pathlib.Path) -> dict[str, Any]:
-        """Counts photos; hashes names and sizes of all files."""
+        """Counts photos; hashes names and sizes of all files, and annotations."""
         root = find_raw(raw_dir)
         files = {
             "photos": (root / "train").glob("*.jpg"),
             "others": (root / "test").glob("*.jpg"),
             "annotations": [_annotations(root, f) for f in (TRAIN_FILE, VAL_FILE)],
         }
-        return fingerprint_of(files)
+        return fingerprint_of(files, "annotations")
 
     @classmethod
     def open_raw(

@@ -250,13 +250,13 @@ class _Imaterialist(PhotoBuilder, skip_registration=True):
 
     @classmethod
     def fingerprint(cls, raw_dir: pathlib.Path) -> dict[str, Any]:
-        """Counts photos; hashes names and sizes of all files."""
+        """Counts photos; hashes names and sizes of all files, and annotations."""
         root = cls.find_raw(raw_dir)
         files = {
             "photos": (root / "train").glob("*.jpg"),
             "annotations": [root / "train.csv", root / "label_descriptions.json"],
         }
-        return fingerprint_of(files)
+        return fingerprint_of(files, "annotations")
 
     @classmethod
     def open_raw(
