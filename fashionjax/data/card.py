@@ -38,6 +38,15 @@ def dataset_card(info: tfds.core.DatasetInfo, source_names: Sequence[str]) -> st
     return "\n\n".join(sections) + "\n"
 
 
+def describe_photos(found: int, published: int) -> str:
+    """Says how many photos there are, and how many there should be."""
+    if found == published:
+        return f"{found:,}, as published"
+    side = "fewer" if found < published else "more"
+    difference = abs(found - published)
+    return f"{found:,}; published are {published:,}, {difference:,} {side} here"
+
+
 def _origin(info: tfds.core.DatasetInfo, metadata: Mapping[str, Any]) -> str:
     raw = metadata["raw"]
     counts = (f"{v} {kind}" for kind, v in raw.items() if isinstance(v, int))
@@ -48,6 +57,7 @@ def _origin(info: tfds.core.DatasetInfo, metadata: Mapping[str, Any]) -> str:
         ("Homepage", info.homepage),
         ("Licence, as its publishers state it", info.redistribution_info.license),
         ("Made from", f"{', '.join(counts)}; {_hashes(raw)}"),
+        ("Photos with labels", describe_photos(**metadata["photos"])),
         ("Written by", ", ".join(versions)),
     ]
     return _table(("", ""), rows)

@@ -52,7 +52,8 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     - "raw": what identifies the raw files;
     - "shards": name, number of records and SHA-256 of every file by split;
     - "versions": of the libraries that wrote them;
-    - "quarantine": by id why an example was left out.
+    - "quarantine": by id why an example was left out;
+    - "photos": how many with labels were `found`, and how many are `published`.
 
     Datasets of instances have a third feature, `stacks`, and in their metadata
     "overlap" and, by split, how many photos have each of the "categories".
@@ -66,6 +67,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         LICENSE: What its publishers say about its use.
         MANUAL_DOWNLOAD_INSTRUCTIONS: Where to get the raw files and how they lie.
         SOURCE_NAMES: The names of all ids that its labels can have, by position.
+        NUM_PUBLISHED: Number of photos with labels as its publishers give it.
         HAS_INSTANCES: Whether its labels are instances that may overlap.
         WITHOUT_TEST: Schemes that leave no photo to test.
     """
@@ -77,6 +79,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     LICENSE: ClassVar[str]
     MANUAL_DOWNLOAD_INSTRUCTIONS: ClassVar[str]
     SOURCE_NAMES: ClassVar[Sequence[str]]
+    NUM_PUBLISHED: ClassVar[int]
     HAS_INSTANCES: ClassVar[bool] = False
     WITHOUT_TEST: ClassVar[frozenset[str]] = frozenset()
 
@@ -207,6 +210,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         info.metadata.update(
             origin,
             quarantine=work.quarantine.reasons,
+            photos={"found": len(raw.image_ids), "published": self.NUM_PUBLISHED},
             shards={
                 split: [dataclasses.asdict(file) for file in files]
                 for split, files in written.items()

@@ -14,6 +14,7 @@ from typing import Any
 from absl import logging
 
 from fashionjax.data.archive import extract
+from fashionjax.data.card import describe_photos
 from fashionjax.data.datasets.ccp import Ccp
 from fashionjax.data.datasets.cfpd import Cfpd
 from fashionjax.data.datasets.fashionista import Fashionista, FashionistaV02
@@ -155,12 +156,8 @@ def prepare(
     # Datasets prepared before there was a quarantine have none.
     left_out = metadata.get("quarantine", {})
     card = directory / CARD
-    if left_out and not found:
-        print(
-            f"Left out {len(left_out)} of {name}, also listed in"
-            f" {directory / 'metadata.json'}:\n{describe(left_out)}",
-            file=sys.stderr,
-        )
+    if not found:
+        _tell_odd(name, directory, metadata)
     return Prepared(
         data_dir=root,
         directory=directory,
@@ -195,6 +192,21 @@ def full_scheme(
         ValueError: Unknown dataset, scheme or order.
     """
     return _variant(_named(name), scheme, overlap, refined).name
+
+
+def _tell_odd(name: str, directory: pathlib.Path, metadata: Mapping[str, Any]) -> None:
+    """Says what is not as published in a dataset that has just been prepared."""
+    photos, left_out = metadata["photos"], metadata["quarantine"]
+    if photos["found"] != photos["published"]:
+        print(
+            f"{name}: photos with labels: {describe_photos(**photos)}", file=sys.stderr
+        )
+    if left_out:
+        print(
+            f"Left out {len(left_out)} of {name}, also listed in"
+            f" {directory / 'metadata.json'}:\n{describe(left_out)}",
+            file=sys.stderr,
+        )
 
 
 def open_split(

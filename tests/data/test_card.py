@@ -24,6 +24,7 @@ def test_a_card_tells_what_is_there_and_where_it_comes_from(write_ccp, tmp_path)
     for line in (
         "| Dataset | `ccp`, format 1.0.0 |",
         "| Divided by | `hash_80_10_10`: 80/10/10 by file name. |",
+        "| Photos with labels | 30; published are 1,004, 974 fewer here |",
         "| Licence, as its publishers state it | Apache-2.0 |",
         "| Made from | 30 photos, 30 labels; SHA-256 of their names and sizes"
         f" `{done.raw['sha256']}`, of the annotations `{done.raw['content_sha256']}` |",

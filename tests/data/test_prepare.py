@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from fashionjax.data import prepare as prepare_module
 from fashionjax.data.datasets import ccp
 from fashionjax.data.label_maps import CCP_59
 from fashionjax.data.prepare import (
+    DATASETS,
     default_data_dir,
     full_scheme,
     open_split,
@@ -122,6 +124,13 @@ def test_raw_files_may_be_an_archive(write_ccp, tmp_path, kind):
     assert {p.name for p in tmp_path.iterdir()} == {"data", pathlib.Path(archive).name}
 
 
+def test_the_published_numbers_are_those_of_the_documentation():
+    table = (pathlib.Path(__file__).parents[2] / "docs/datasets.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", table, re.M))
+    published = {name: f"{d.NUM_PUBLISHED:,}" for name, d in DATASETS.items()}
+    assert rows == published
+
+
 def test_raw_files_may_go_after_preparation(write_ccp, tmp_path):
     raw, _ = write_ccp(IDS)
     prepare("ccp", raw, tmp_path / "data")
@@ -134,10 +143,27 @@ def test_it_tells_how_far_it_is_and_nothing_else(write_ccp, tmp_path, capfd):
     prepare("ccp", raw, tmp_path / "data")
     out, err = capfd.readouterr()
     assert out == ""
-    assert [line.split(" in ")[0] for line in err.splitlines()] == [
+    *steps, count = err.splitlines()
+    assert [line.split(" in ")[0] for line in steps] == [
         f"ccp {split}: {len(ids)}/{len(ids)}"
         for split, ids in ccp.split_ids(IDS, ccp.HASH_SPLIT).items()
     ]
+    assert count == ("ccp: photos with labels: 30; published are 1,004, 974 fewer here")
+
+
+@pytest.mark.parametrize("published", [29, 30])
+def test_only_another_number_of_photos_than_published_is_told(
+    write_ccp, tmp_path, monkeypatch, capsys, published
+):
+    monkeypatch.setattr(ccp.Ccp, "NUM_PUBLISHED", published)
+    raw, _ = write_ccp(IDS)
+    done = prepare("ccp", raw, tmp_path / "data")
+    told = {29: "30; published are 29, 1 more here", 30: "30, as published"}
+    assert ("with labels" in capsys.readouterr().err) == (published == 29)
+    row = f"| Photos with labels | {told[published]} |"
+    assert row in done.card.read_text().splitlines()
+    metadata = json.loads((done.directory / "metadata.json").read_text())
+    assert metadata["photos"] == {"found": 30, "published": published}
 
 
 def test_unknown_names_are_refused(tmp_path):

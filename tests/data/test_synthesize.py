@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,10 @@ def test_what_was_drawn_is_read_back_pixel_for_pixel(name, tmp_path):
     assert main(["synthesize", *words, f"--count={COUNT}"]) == 0
     assert main(["prepare", *words, f"--data_dir={data}", "--verify"]) == 0
     found = set()
-    for split in prepare(name, raw, data).num_examples:
+    done = prepare(name, raw, data)
+    metadata = json.loads((done.directory / "metadata.json").read_text())
+    assert metadata["photos"]["found"] == COUNT
+    for split in done.num_examples:
         for size in SIZES:
             source = open_split(name, data, split, size, label_map)
             for index in range(len(source)):

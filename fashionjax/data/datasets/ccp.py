@@ -189,6 +189,7 @@ class Ccp(PhotoBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
     SOURCE_NAMES = CCP_NAMES
     WITHOUT_TEST = frozenset({S0_SPLIT})
+    NUM_PUBLISHED = 1_004
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=HASH_SPLIT, description="80/10/10 by file name."),
         tfds.core.BuilderConfig(name=S0_SPLIT, description="90/10 of S0, no test."),

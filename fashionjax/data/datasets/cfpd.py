@@ -126,6 +126,7 @@ class Cfpd(PhotoBuilder):
     LICENSE = "None stated; the photos belong to their owners."
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
     SOURCE_NAMES = CFPD_23.class_names
+    NUM_PUBLISHED = 2_682
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=S4_SPLIT, description="2038/108/536 of S4."),
         tfds.core.BuilderConfig(

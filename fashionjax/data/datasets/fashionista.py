@@ -145,6 +145,7 @@ class _Fashionista(PhotoBuilder, skip_registration=True):
 
     FILES: ClassVar[tuple[str, ...]]
     LICENSE = "For research; the photos belong to their owners."
+    NUM_PUBLISHED = 685
     HOMEPAGE = "http://vision.is.tohoku.ac.jp/~kyamagu/research/clothing_parsing/"
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(

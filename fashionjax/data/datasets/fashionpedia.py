@@ -187,6 +187,7 @@ class Fashionpedia(PhotoBuilder):
     LICENSE = "Annotations: CC BY 4.0. The photos belong to their owners."
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT
     SOURCE_NAMES = FASHIONPEDIA_CATEGORIES
+    NUM_PUBLISHED = 46_781
     HAS_INSTANCES = True
     WITHOUT_TEST = frozenset({S2_SPLIT})
     BUILDER_CONFIGS: ClassVar = [

@@ -280,6 +280,7 @@ class Imaterialist2019(_Imaterialist):
 
     TITLE = "iMaterialist (Fashion) 2019 at FGVC6: instances of 46 categories."
     HOMEPAGE = "https://www.kaggle.com/c/imaterialist-fashion-2019-FGVC6"
+    NUM_PUBLISHED = 45_622
     MANUAL_DOWNLOAD_INSTRUCTIONS = _LAYOUT.format(
         contest="imaterialist-fashion-2019-FGVC6"
     )
@@ -296,6 +297,7 @@ class Imaterialist2020(_Imaterialist):
 
     TITLE = "iMaterialist (Fashion) 2020 at FGVC7: instances of 46 categories."
     HOMEPAGE = "https://www.kaggle.com/c/imaterialist-fashion-2020-fgvc7"
+    NUM_PUBLISHED = 45_623
     MANUAL_DOWNLOAD_INSTRUCTIONS = _LAYOUT.format(
         contest="imaterialist-fashion-2020-fgvc7"
     )
