@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from fashionjax.bench.peer import Worker, summarize
+from fashionjax.bench.peer import Worker, summarize, take_turns
 from fashionjax.bench.timing import in_milliseconds, time_windows
 from fashionjax.data.images import decode_image
 from fashionjax.data.synthetic import render_photo
@@ -107,9 +107,9 @@ def _take_turns(
         command = [python, str(_WORKER), f"--case={case}", f"--result={result}"]
         command += [f"--{name}={value}" for name, value in options.items()]
         with Worker(command, side="pydensecrf2's") as worker:
-            turns = [
-                (_times(ours, 1)[0], worker.time_steps(1)) for _ in range(num_steps)
-            ]
+            turns = take_turns(
+                lambda count: _times(ours, count)[-1], worker.time_steps, num_steps
+            )
         said = {
             "peer": worker.hello["version"],
             "marginals": np.load(result),

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from types import TracebackType
@@ -69,10 +69,9 @@ def measure_peer(
         _check_twin(setting.name, "parameters", cost.num_params, worker.hello)
         _check_twin(setting.name, "flops", cost.flops, worker.hello)
         ours = Training(setting) if what == "train" else Inference(setting, fold=fold)
-        turns = [
-            (ours.time_steps(window), worker.time_steps(window))
-            for _ in range(max(1, num_steps // window))
-        ]
+        turns = take_turns(
+            ours.time_steps, worker.time_steps, max(1, num_steps // window), window
+        )
     return {
         **setting.record(),
         "what": what,
@@ -98,6 +97,37 @@ def _check_twin(name: str, what: str, ours: int, hello: dict[str, Any]) -> None:
     """Refuses another model: 1 % is what two counts of one model may differ by."""
     if abs(ours / hello[what] - 1) > _LARGEST_DIFFERENCE:
         raise ValueError(f"{name} has {ours} {what} here and {hello[what]} in torch")
+
+
+def take_turns(
+    ours: Callable[[int], float],
+    theirs: Callable[[int], float],
+    num_turns: int,
+    window: int = 1,
+) -> list[tuple[float, float]]:
+    """Times both sides by turns, each in its stride.
+
+    A turn begins with a step that does not count: what a side frees in a step goes back
+    to the system while the other is at work, on virtual machines to the host, and
+    fetching it again takes longer than a step of a small model. Steps that follow each
+    other, as in training, do not pay for that.
+
+    Args:
+        ours: Makes as many steps as it is told; returns the seconds of one.
+        theirs: Likewise.
+        num_turns: Turns of each side.
+        window: Steps of a turn that count.
+
+    Returns:
+        Seconds of a step here and there, of each turn.
+    """
+    turns = []
+    for _ in range(num_turns):
+        ours(1)
+        our_seconds = ours(window)
+        theirs(1)
+        turns.append((our_seconds, theirs(window)))
+    return turns
 
 
 def summarize(ratios: Sequence[float]) -> dict[str, float]:

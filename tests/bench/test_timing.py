@@ -2,6 +2,7 @@ import jax.numpy as jnp
 import pytest
 
 from fashionjax.bench import timing
+from fashionjax.bench.peer import take_turns
 from fashionjax.bench.timing import in_milliseconds, time_windows
 
 
@@ -40,3 +41,19 @@ def test_tenths_at_both_ends():
     assert in_milliseconds("step", seconds) == pytest.approx(
         {"step_ms": 5.0, "step_ms_p10": 1.0, "step_ms_p90": 9.0}
     )
+
+
+def test_a_turn_begins_with_a_step_that_does_not_count():
+    made = []
+
+    def side(name):
+        def time_steps(count):
+            made.append((name, count))
+            return float(len(made))
+
+        return time_steps
+
+    turns = take_turns(side("ours"), side("theirs"), 2, window=3)
+    turn = [("ours", 1), ("ours", 3), ("theirs", 1), ("theirs", 3)]
+    assert made == turn * 2
+    assert turns == [(2.0, 4.0), (6.0, 8.0)]
