@@ -28,7 +28,7 @@ def test_instances_say_how_much_is_covered(tmp_path, capsys):
     )
     assert main(["prepare", "fashionpedia", raw, f"--data_dir={tmp_path}"]) == 0
     counts, _, _, covered = capsys.readouterr().out.splitlines()
-    assert counts == "fashionpedia prepared: 8 train, 1 val, 1 test"
+    assert counts == "fashionpedia prepared: 8 train, 2 val"
     assert "% of the labelled pixels lie below other things: " in covered
 
 
