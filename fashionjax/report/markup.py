@@ -81,6 +81,12 @@ def chip(color: Sequence[int]) -> str:
     return f'<i class="chip" style="background:rgb({red},{green},{blue})"></i>'
 
 
+def legend(colors: Mapping[str, Sequence[int]]) -> str:
+    """Returns a list of names, each behind a square in its RGB colour, 0..255."""
+    entries = [f"<li>{chip(color)}{text(name)}</li>" for name, color in colors.items()]
+    return f'<ul class="legend">{"".join(entries)}</ul>'
+
+
 def picture(light: str, dark: str, alt: str) -> str:
     """Returns a figure in the theme of the reader.
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fashionjax.constants import IGNORE_INDEX
 from fashionjax.report import markup
 from fashionjax.report.confusion import draw_confusion
 from fashionjax.report.contact_sheet import CONTACT_SHEET, draw_contact_sheet
@@ -22,12 +21,13 @@ from fashionjax.report.inputs import (
 from fashionjax.report.panels import (
     KINDS,
     agreement,
+    colors_of,
     draw_panel,
     panel_file,
     shown_classes,
 )
 from fashionjax.report.theme import DARK
-from fashionjax.visualize import IGNORE_COLOR, Palette
+from fashionjax.visualize import Palette
 from fashionjax.writers import read_metrics
 
 HEADLINES = {
@@ -225,12 +225,7 @@ def _panels(
 ) -> str:
     if not panels:
         return ""
-    colors = {IGNORE_INDEX: ("no label", IGNORE_COLOR)}
-    colors |= dict(enumerate(zip(class_names, palette, strict=True)))
-    legend = "".join(
-        f"<li>{markup.chip(colors[i][1])}{markup.text(colors[i][0])}</li>"
-        for i in shown_classes(panels)
-    )
+    colors = colors_of(shown_classes(panels), class_names, palette)
     cards = []
     for position, panel in enumerate(panels):
         pictures = "".join(
@@ -250,7 +245,7 @@ def _panels(
     return markup.section(
         "Examples",
         note,
-        f'<ul class="legend">{legend}</ul><div class="panels">{"".join(cards)}</div>',
+        f'{markup.legend(colors)}<div class="panels">{"".join(cards)}</div>',
     )
 
 

@@ -1,6 +1,6 @@
 """Examples as pictures: photo, truth and prediction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from fashionjax import visualize
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 from fashionjax.report.inputs import Panel
-from fashionjax.visualize import Palette
+from fashionjax.visualize import IGNORE_COLOR, Palette
 
 HEIGHT = 360
 """Height of the pictures in pixels; small photos are enlarged to it."""
@@ -102,6 +102,14 @@ def shown_classes(panels: Sequence[Panel]) -> list[int]:
     maps = [m for panel in panels for m in (panel.label, panel.pred)]
     ids = {int(i) for m in maps for i in np.unique(m)}
     return sorted(ids - {BACKGROUND})
+
+
+def colors_of(
+    ids: Iterable[int], class_names: Sequence[str], palette: Palette
+) -> dict[str, Sequence[int]]:
+    """Returns the colour of each class in a panel, RGB 0..255, by its name."""
+    known = dict(enumerate(zip(class_names, palette, strict=True)))
+    return dict({IGNORE_INDEX: ("no label", IGNORE_COLOR), **known}[i] for i in ids)
 
 
 def agreement(panel: Panel) -> float:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 from fashionjax.data.dataset import Source
+from fashionjax.data.label_maps import LabelMap
 from fashionjax.postprocess import dense_crf
 from fashionjax.report import Panel
 from fashionjax.reproduce.runs import METRICS
@@ -24,7 +25,6 @@ from fashionjax.train.loop import best_variables
 from fashionjax.train.results import make_panels
 from fashionjax.train.run import Run, open_run
 from fashionjax.train.run_config import read_config
-from fashionjax.visualize import Palette
 
 MAX_SEARCHED = 40
 """Images of the highest loss among which failures are looked for."""
@@ -53,12 +53,12 @@ class Gallery:
 
     Attributes:
         num_images: How many test images were sorted.
-        palette: RGB of each class.
+        label_map: Classes and colours.
         levels: Examples by what they have in common.
     """
 
     num_images: int
-    palette: Palette
+    label_map: LabelMap
     levels: Mapping[str, Sequence[Example]]
 
 
@@ -98,7 +98,7 @@ def make_gallery(workdir: Path, crf_folder: str = "") -> Gallery:
     if crf_folder:
         record = json.loads((workdir / crf_folder / METRICS).read_text())
         examples = _with_crf(run, variables, examples, record["options"])
-    return Gallery(len(losses), run.experiment.label_map.palette, examples)
+    return Gallery(len(losses), run.experiment.label_map, examples)
 
 
 def _with_crf(

@@ -6,19 +6,22 @@
 
 import dataclasses
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from fashionjax.constants import BACKGROUND, IGNORE_INDEX
 from fashionjax.report.confusion import draw_confusion
 from fashionjax.report.curves import VALIDATION_METRICS, Chart, Curve, draw_chart
 from fashionjax.report.panels import (
     KINDS,
     WRONG,
+    colors_of,
     draw_panel,
     draw_wrong_pixels,
     panel_file,
+    shown_classes,
 )
 from fashionjax.reproduce.examples import Example, make_gallery
 from fashionjax.reproduce.table import TEST, Comparison, Run
@@ -60,11 +63,13 @@ class Figure:
         title: What they show.
         rows: The pictures.
         wide: Whether each needs the whole width of the page.
+        colors: What colours in them stand for, RGB 0..255 by name.
     """
 
     title: str
     rows: Sequence[Sequence[Picture]]
     wide: bool = False
+    colors: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
 
 def draw_curves(results: Results, folder: Path) -> Iterator[Figure]:
@@ -116,7 +121,19 @@ def copy_panels(results: Results, folder: Path) -> Iterator[Figure]:
             done.add(tuple(members))
             rows = list(_rows_of_panels(members, titles, folder, len(done)))
             if rows:
-                yield Figure(f"{part.title}: {dataset}", rows)
+                title = f"{part.title}: {dataset}"
+                yield Figure(title, rows, colors=_colors(members))
+
+
+def _colors(members: Sequence[Path]) -> dict[str, Sequence[int]]:
+    """Colours of the classes that are in the test split or predicted there."""
+    label_map = label_map_of(members[0])
+    counts = sum(np.load(member / TEST.folder / "confusion.npy") for member in members)
+    ids = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1)).tolist()
+    if IGNORE_INDEX in label_map.target_of.values():
+        ids.append(IGNORE_INDEX)
+    shown = [i for i in ids if i != BACKGROUND]
+    return colors_of(shown, label_map.class_names, label_map.palette)
 
 
 def _rows_of_panels(
@@ -167,15 +184,18 @@ def draw_galleries(results: Results, folder: Path) -> Iterator[Figure]:
     shown = results.workdirs(results.table.shown)
     for number, (run, workdir) in enumerate(shown.items()):
         gallery = make_gallery(workdir, _crf_folder(results, run))
+        names, palette = gallery.label_map.class_names, gallery.label_map.palette
         for level, examples in gallery.levels.items():
             name = f"gallery-{number}-{level.replace(' ', '-')}"
             rows = [
-                _draw_example(folder / name, place, example, gallery.palette)
+                _draw_example(folder / name, place, example, palette)
                 for place, example in enumerate(examples)
             ]
             title = f"{run.title}: {level}, of {gallery.num_images:,} test images"
+            panels = [p for e in examples for p in (e.panel, e.refined) if p]
             if rows:
-                yield Figure(title, rows)
+                colors = colors_of(shown_classes(panels), names, palette)
+                yield Figure(title, rows, colors=colors)
 
 
 def _crf_folder(results: Results, run: Run) -> str:

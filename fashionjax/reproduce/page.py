@@ -121,6 +121,8 @@ def _header(results: Results) -> str:
         "Runs": f"{made} of {len(outcomes)} have a result",
     }
     banner = f'<p class="banner">{markup.text(label)}</p>' if label else ""
+    for remark in results.remarks:
+        banner += f'<p class="note">{markup.text(remark)}.</p>'
     return (
         f"<header><h1>{markup.text(table.document)}</h1>"
         f'<p class="note">{markup.text(table.title)}</p>{banner}</header>'
@@ -224,6 +226,7 @@ def _figures(
     parts = [
         f'<div class="figure{" wide" * figure.wide}">'
         f"<h3>{markup.text(figure.title)}</h3>"
+        f"{markup.legend(figure.colors) if figure.colors else ''}"
         f"{''.join(draw(row) for row in figure.rows)}</div>"
         for figure in figures
     ]

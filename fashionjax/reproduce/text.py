@@ -17,6 +17,7 @@ def to_markdown(results: Results) -> str:
     lines = [f"# {table.document}", "", table.title, ""]
     if results.scale.label:
         lines += [f"**{results.scale.label}**", ""]
+    lines += [f"{remark}.\n" for remark in results.remarks]
     lines += [f"`{results.command}`", ""]
     for part in table.parts:
         title = f"## {part.title}, in {part.unit}"

@@ -90,6 +90,20 @@ class Results:
         return {run: workdir for workdir, run in found.items()}
 
     @property
+    def remarks(self) -> list[str]:
+        """What must be said of runs that differ on the document's data alone."""
+        found: dict[Path, list[str]] = {}
+        for run in self.table.runs:
+            workdir = self.outcomes[run, TEST].plan.workdir
+            found.setdefault(workdir, []).append(run.title)
+        return [
+            f"One and the same run on {self.scale.dataset}, shown twice:"
+            f" {' = '.join(titles)}"
+            for titles in found.values()
+            if len(titles) > 1
+        ]
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """The numbers of a cell that are shown: no difference where none can be."""
         return ("paper", "ours") + ("difference",) * (not self.scale.label)

@@ -22,11 +22,11 @@ class _Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.files, self.text = set(), ""
+        self.files, self.text, self.num_legends = set(), "", 0
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        del tag
+        self.num_legends += (tag, attrs) == ("ul", [("class", "legend")])
         self.files |= {v for k, v in attrs if k in {"src", "srcset", "href"}}
 
     def handle_data(self, data):
@@ -58,7 +58,7 @@ def _gallery(workdir, crf_folder):
     image = np.zeros((6, 4, 3), np.uint8)
     panel = Panel(image, label, label + 1, "<i>.jpg")
     example = Example(panel, 2.5, panel if crf_folder else None)
-    return Gallery(7, IMATERIALIST_9.palette, {"highest loss": [example]})
+    return Gallery(7, IMATERIALIST_9, {"highest loss": [example]})
 
 
 def _describe(workdir):
@@ -123,6 +123,8 @@ def test_a_page_has_all_figures_of_its_table_and_nothing_from_elsewhere(
         assert title in page.text
     # Five comparisons of two metrics, in two themes.
     assert sum("curves-" in file for file in drawn) == 20
+    # Of the masks of each part, and of the examples.
+    assert page.num_legends == 5
     # Two examples of four, four, three and two runs beside photo and truth; the runs
     # at 512 see the same photos, larger.
     assert sum("panels-" in file for file in drawn) == 2 * (6 + 6 + 5 + 4)
@@ -153,6 +155,8 @@ def test_examples_of_a_table_with_crf_show_what_it_makes_of_them(tmp_path, write
         folder = tmp_path / "page"
         page = write(results, folder)
         assert ("with CRF" in page.text.split("Examples by loss")[1]) == shown
+        # Two datasets of the document, one of drawn figures.
+        assert "FPN on ResNeXt50, Fashionista = FPN on ResNeXt50, CFPD." in page.text
         assert all((folder / file).is_file() for file in page.files)
 
 
