@@ -21,7 +21,13 @@ from fashionjax.compilation_cache import use_compilation_cache
 from fashionjax.reproduce import figures
 from fashionjax.reproduce.data import describe
 from fashionjax.reproduce.page import make_page
-from fashionjax.reproduce.runs import Outcome, Plan, Runner, make_plans
+from fashionjax.reproduce.runs import (
+    Outcome,
+    Plan,
+    Runner,
+    make_plans,
+    parse_override,
+)
 from fashionjax.reproduce.scale import SCALES, STAND_INS, Scale, make_scale
 from fashionjax.reproduce.table import TEST, Evaluation, Run, Table
 from fashionjax.reproduce.tables import TABLES
@@ -46,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, others = _parser().parse_known_args(words)
     try:
         scale = make_scale(options.scale, options.dataset)
-        overrides = [_override(word) for word in others]
+        overrides = [parse_override(word) for word in others]
         plans = make_plans(TABLES[options.table], scale, options.out, overrides)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -88,14 +94,6 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of tables and runs; default: %(default)s",
     )
     return parser
-
-
-def _override(word: str) -> tuple[str, str]:
-    """Reads `--config.KEY=VALUE`."""
-    key, separator, value = word.removeprefix("--config.").partition("=")
-    if not word.startswith("--config.") or not separator:
-        raise ValueError(f"unknown argument {word!r}; allowed is --config.KEY=VALUE")
-    return key, value
 
 
 def make_runs(

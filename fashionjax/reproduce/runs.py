@@ -116,6 +116,18 @@ class Outcome:
     stopped: bool = False
 
 
+def parse_override(word: str) -> tuple[str, str]:
+    """Reads `--config.KEY=VALUE`.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    key, separator, value = word.removeprefix("--config.").partition("=")
+    if not word.startswith("--config.") or not separator:
+        raise ValueError(f"unknown argument {word!r}; allowed is --config.KEY=VALUE")
+    return key, value
+
+
 def make_plans(
     table: Table, scale: Scale, out: Path, overrides: Sequence[tuple[str, str]] = ()
 ) -> dict[Run, Plan]:
