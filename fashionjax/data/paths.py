@@ -1,4 +1,4 @@
-"""File names that come from outside, which are not trusted."""
+"""File names and folders that come from outside, which are not trusted."""
 
 import pathlib
 
@@ -29,3 +29,15 @@ def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
             f"file name {name!r}: allowed are names of files within {folder}"
         )
     return folder / name
+
+
+def roots(folder: pathlib.Path) -> list[pathlib.Path]:
+    """A folder, and the only folder in it if there is one, as archives make them.
+
+    Hidden folders and macOS's own in archives do not count.
+    """
+    inner = sorted(folder.iterdir()) if folder.is_dir() else []
+    inner = [
+        p for p in inner if p.is_dir() and not p.name.startswith((".", "__MACOSX"))
+    ]
+    return [folder, *(inner if len(inner) == 1 else [])]

@@ -13,7 +13,6 @@ from typing import Any
 
 from absl import logging
 
-from fashionjax.data.archive import extract
 from fashionjax.data.card import describe_photos
 from fashionjax.data.datasets.ccp import Ccp
 from fashionjax.data.datasets.cfpd import Cfpd
@@ -29,6 +28,7 @@ from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.refined import Refinement, read_refinement
 from fashionjax.data.resized import ResizedSource, open_resized
+from fashionjax.data.unpacking import find_unpacked, unpack
 from fashionjax.data.variant import Variant
 
 DATASETS: Mapping[str, type[PhotoBuilder]] = {
@@ -41,10 +41,6 @@ DATASETS: Mapping[str, type[PhotoBuilder]] = {
     "cfpd": Cfpd,
 }
 """What can be prepared."""
-
-# What an archive may hold; the largest datasets have some 47,000 photos.
-_MAX_RAW_BYTES = 64 << 30
-_MAX_RAW_FILES = 500_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +102,8 @@ def prepare(
 
     Args:
         name: One of `DATASETS`.
-        raw_dir: The dataset's files as published, or an archive of them; None downloads
-            them.
+        raw_dir: The dataset's files as published: their folder, an archive of it, or
+            a folder of archives as downloaded; None downloads them.
         data_dir: Where prepared datasets lie; None for `default_data_dir()`.
         scheme: How photos are divided, one of the dataset's `schemes()`, or what
             `Prepared.scheme` says; None for the first of them.
@@ -129,8 +125,7 @@ def prepare(
     """
     dataset = _named(name)
     variant = _variant(dataset, scheme, overlap, refined_dir is not None)
-    root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
-    raw = None if raw_dir is None else pathlib.Path(raw_dir).expanduser().absolute()
+    root = _root(data_dir)
     directory = _directory(root, dataset, variant.name)
     found = directory.is_dir() and not overwrite
     refinement = _refinement(refined_dir, directory if found else None)
@@ -145,11 +140,10 @@ def prepare(
             # Another process may have prepared it while this one waited.
             found = directory.is_dir() and not overwrite
             if not found:
-                source = _unpacked(raw, root) or dataset.download(root / "downloads")
-                source = dataset.find_raw(source)
+                source = find_raw(name, raw_dir, root)
                 _build(dataset, root, source, variant, refinement, max_bad_fraction)
     if found:
-        _check_same_files(dataset, directory, _folder_of(raw, root), refinement)
+        _check_same_files(dataset, directory, raw_dir, root, refinement)
     info = json.loads((directory / "dataset_info.json").read_text())
     counts = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
     metadata = _metadata(directory)
@@ -171,6 +165,32 @@ def prepare(
         categories=metadata.get("categories", {}),
         fresh=not found,
     )
+
+
+def find_raw(
+    name: str,
+    raw_dir: str | os.PathLike[str] | None,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> pathlib.Path:
+    """Finds the raw files of a dataset, unpacked or downloaded if they have to be.
+
+    Args:
+        name: One of `DATASETS`.
+        raw_dir: As `prepare` takes it.
+        data_dir: Where prepared datasets lie, and `downloads` beside them; None for
+            `default_data_dir()`.
+
+    Returns:
+        A folder with the dataset's layout.
+
+    Raises:
+        ValueError: Unknown dataset, or its files are not there.
+    """
+    dataset = _named(name)
+    root = _root(data_dir)
+    if raw_dir is None:
+        return dataset.download(root / "downloads")
+    return unpack(raw_dir, root, dataset.find_raw)
 
 
 def full_scheme(
@@ -271,7 +291,7 @@ def open_raw(
     Args:
         name: One of `DATASETS`.
         prepared: What was prepared of it.
-        raw_dir: The raw files, or an archive of them.
+        raw_dir: As `prepare` takes it.
         refined_dir: The decisions, if it was refined.
 
     Returns:
@@ -288,9 +308,8 @@ def open_raw(
             f"{variant.name} cannot be compared with {raw_dir} without its decisions:"
             " --refined=DIR"
         )
-    source = _unpacked(pathlib.Path(raw_dir).expanduser().absolute(), prepared.data_dir)
-    assert source is not None
-    raw = dataset.open_raw(dataset.find_raw(source), variant.scheme, variant.overlap)
+    root = find_raw(name, raw_dir, prepared.data_dir)
+    raw = dataset.open_raw(root, variant.scheme, variant.overlap)
     return raw if refinement is None else refinement.apply(raw)
 
 
@@ -299,6 +318,11 @@ def _named(name: str) -> type[PhotoBuilder]:
     if name not in DATASETS:
         raise ValueError(f"dataset {name!r}; allowed are {', '.join(DATASETS)}")
     return DATASETS[name]
+
+
+def _root(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
+    """The folder of all prepared datasets."""
+    return pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
 
 
 def _variants(dataset: type[PhotoBuilder]) -> list[Variant]:
@@ -344,23 +368,6 @@ def _refinement(
     return read_refinement(folder)
 
 
-def _folder_of(raw: pathlib.Path | None, root: pathlib.Path) -> pathlib.Path | None:
-    """The raw folder, of an archive the one for what it holds."""
-    if raw is None or not raw.is_file():
-        return raw
-    return root / "downloads" / f"{raw.name}-{raw.stat().st_size}"
-
-
-def _unpacked(raw: pathlib.Path | None, root: pathlib.Path) -> pathlib.Path | None:
-    """The raw folder, unpacked if it is an archive."""
-    folder = _folder_of(raw, root)
-    if raw is not None and folder is not None and folder != raw:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if not folder.exists():
-            extract(raw, folder, max_bytes=_MAX_RAW_BYTES, max_files=_MAX_RAW_FILES)
-    return folder
-
-
 def _directory(
     root: pathlib.Path, dataset: type[PhotoBuilder], variant: str
 ) -> pathlib.Path:
@@ -394,17 +401,25 @@ def _build(
 def _check_same_files(
     dataset: type[PhotoBuilder],
     directory: pathlib.Path,
-    raw: pathlib.Path | None,
+    raw_dir: str | os.PathLike[str] | None,
+    data_dir: pathlib.Path,
     refinement: Refinement | None,
 ) -> None:
     """Refuses raw files and decisions that are not those of the prepared dataset."""
     then = _metadata(directory)["raw"]
     now = dict(then)
-    if raw is not None and raw.exists():
-        # Datasets prepared before annotations were hashed have no such hash.
-        now |= {k: v for k, v in dataset.fingerprint(raw).items() if k in then}
-    elif raw is not None:
-        print(f"{raw} is gone; {directory} is used as it is", file=sys.stderr)
+    if raw_dir is not None:
+        source = find_unpacked(raw_dir, data_dir, dataset.find_raw)
+        if source is not None:
+            # Datasets prepared before annotations were hashed have no such hash.
+            found = dataset.fingerprint(source)
+            now |= {key: value for key, value in found.items() if key in then}
+        else:
+            print(
+                f"{raw_dir} is gone, or what was unpacked of it; {directory} is used as"
+                " it is",
+                file=sys.stderr,
+            )
     if refinement is not None:
         now |= refinement.identity
     if then != now:

@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from fashionjax.data.datasets.ccp import Ccp
-from fashionjax.data.datasets.fashionpedia import Fashionpedia
-from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist2020
 from fashionjax.data.detector import load_detector
 from fashionjax.data.images import decode_image, decode_label
 from fashionjax.data.label_maps import (
@@ -21,8 +18,8 @@ from fashionjax.data.label_maps import (
     IMATERIALIST_9,
     LabelMap,
 )
-from fashionjax.data.photo_builder import PhotoBuilder
-from fashionjax.data.prepare import default_data_dir
+from fashionjax.data.paths import roots
+from fashionjax.data.prepare import DATASETS, default_data_dir, find_raw
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.refine import (
     DECISIONS_FILE,
@@ -35,6 +32,7 @@ from fashionjax.data.refine import (
     refine,
     summarize,
 )
+from fashionjax.data.unpacking import unpack
 from fashionjax.report.review import LeftOver, write_review
 
 SUMMARY_FILE = "summary.json"
@@ -65,6 +63,12 @@ def add_refine(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("dataset", choices=_READERS)
     command.add_argument(
         "--raw", metavar="DIR", required=True, help="the dataset's files"
+    )
+    command.add_argument(
+        "--data_dir",
+        metavar="DIR",
+        help="where prepared datasets lie: archives are unpacked beside them; default:"
+        f" {default_data_dir()}",
     )
     command.add_argument(
         "--detector",
@@ -108,7 +112,9 @@ def run_refine(options: argparse.Namespace) -> None:
     out = pathlib.Path(
         options.out or default_data_dir() / "refined" / options.dataset
     ).expanduser()
-    examples = _READERS[options.dataset](pathlib.Path(options.raw).expanduser())
+    examples = _READERS[options.dataset](
+        options.raw, pathlib.Path(options.data_dir or default_data_dir())
+    )
     outcome = refine(
         examples,
         load_detector(options.detector),
@@ -184,10 +190,11 @@ def _left_over(
 
 
 def _published(
-    dataset: type[PhotoBuilder], label_map: LabelMap, raw: pathlib.Path
+    name: str, label_map: LabelMap, raw: str, data_dir: pathlib.Path
 ) -> list[Example]:
     """A dataset's raw files; what the label map has as a class is annotated."""
-    folder = dataset.open_raw(dataset.find_raw(raw), dataset.schemes()[0])
+    dataset = DATASETS[name]
+    folder = dataset.open_raw(find_raw(name, raw, data_dir), dataset.schemes()[0])
 
     def read(image_id: str) -> tuple[np.ndarray, np.ndarray | None]:
         try:
@@ -205,14 +212,22 @@ def _published(
     ]
 
 
-def _folder(raw: pathlib.Path) -> list[Example]:
+def _folder(raw: str, data_dir: pathlib.Path) -> list[Example]:
     """Photos in `images/`, and label PNGs of the same names in `labels/`."""
+    root = unpack(raw, data_dir, _find_folder)
 
     def read(photo: pathlib.Path, label: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
         image = decode_image(photo.read_bytes(), name=str(photo))
         return image, decode_label(label.read_bytes(), name=str(label))
 
-    return _pairs(raw / "images", raw / "labels", ".png", read)
+    return _pairs(root / "images", root / "labels", ".png", read)
+
+
+def _find_folder(folder: pathlib.Path) -> pathlib.Path:
+    for root in roots(folder):
+        if (root / "images").is_dir() and (root / "labels").is_dir():
+            return root
+    raise ValueError(f"{folder} has no images/ and labels/")
 
 
 def _pairs(
@@ -232,13 +247,16 @@ def _pairs(
     return examples
 
 
-_READERS: dict[str, Callable[[pathlib.Path], list[Example]]] = {
-    "ccp": functools.partial(_published, Ccp, CCP_59),
-    "imaterialist2019": functools.partial(_published, Imaterialist2019, IMATERIALIST_9),
-    "imaterialist2020": functools.partial(
-        _published, Imaterialist2020, FASHIONPEDIA_47
-    ),
-    "fashionpedia": functools.partial(_published, Fashionpedia, FASHIONPEDIA_47),
+_READERS: dict[str, Callable[[str, pathlib.Path], list[Example]]] = {
+    **{
+        name: functools.partial(_published, name, label_map)
+        for name, label_map in {
+            "ccp": CCP_59,
+            "imaterialist2019": IMATERIALIST_9,
+            "imaterialist2020": FASHIONPEDIA_47,
+            "fashionpedia": FASHIONPEDIA_47,
+        }.items()
+    },
     "folder": _folder,
 }
 """The photos of a dataset's files, and their labels, by its name."""

@@ -99,7 +99,7 @@ def test_decisions_have_a_place_of_their_own(folder, tmp_path, monkeypatch):
     [
         ("found.json", "found.pt", "allowed are .onnx and .json files"),
         ("found.json", "other.json", "cannot read the detections"),
-        ("/raw", "/out", "no photo in "),
+        ("/raw", "/out", "has no images/ and labels/"),
     ],
 )
 def test_errors_are_told_in_a_line(folder, capsys, replaced, by, message):

@@ -20,6 +20,7 @@ from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import CCP_59
 from fashionjax.data.matlab import load_mat
+from fashionjax.data.paths import roots
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 
@@ -96,8 +97,7 @@ def find_raw(folder: pathlib.Path) -> pathlib.Path:
     Raises:
         ValueError: Neither has the layout.
     """
-    inner = [p for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-    for root in (folder, *(inner if len(inner) == 1 else [])):
+    for root in roots(folder):
         if (root / "photos").is_dir() and (root / "annotations/pixel-level").is_dir():
             return root
     raise ValueError(f"{folder} is no CCP folder. {LAYOUT}")

@@ -16,7 +16,7 @@ from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
 from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import CFPD_23
-from fashionjax.data.paths import inside
+from fashionjax.data.paths import inside, roots
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import chosen_ids, shuffled_split
@@ -72,8 +72,7 @@ def find_raw(folder: pathlib.Path) -> pathlib.Path:
     Raises:
         ValueError: Neither has the layout.
     """
-    inner = [p for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-    for root in (folder, *(inner if len(inner) == 1 else [])):
+    for root in roots(folder):
         if (root / FILE).is_file() and (root / "image").is_dir():
             return root
     raise ValueError(f"{folder} is no CFPD folder. {LAYOUT}")

@@ -18,6 +18,7 @@ from fashionjax.data.images import decode_image, decode_integers
 from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import FASHIONISTA_25
 from fashionjax.data.matlab import load_mat
+from fashionjax.data.paths import roots
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import chosen_ids
@@ -156,8 +157,7 @@ class _Fashionista(PhotoBuilder, skip_registration=True):
     @classmethod
     def find_raw(cls, folder: pathlib.Path) -> pathlib.Path:
         """Where the file lies: here or in the only folder in here."""
-        inner = [p for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-        for root in (folder, *(inner if len(inner) == 1 else [])):
+        for root in roots(folder):
             if any((root / name).is_file() for name in cls.FILES):
                 return root
         raise ValueError(

@@ -18,7 +18,7 @@ from fashionjax.data.coco_masks import decode_segmentation
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
 from fashionjax.data.instances import SMALLER_WINS, Instance, stack_instances
-from fashionjax.data.paths import inside
+from fashionjax.data.paths import inside, roots
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import shuffled_split
@@ -71,8 +71,7 @@ def find_raw(folder: pathlib.Path) -> pathlib.Path:
     Raises:
         ValueError: Neither has the layout.
     """
-    inner = [p for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-    for root in (folder, *(inner if len(inner) == 1 else [])):
+    for root in roots(folder):
         files = _annotations(root, TRAIN_FILE), _annotations(root, VAL_FILE)
         if all(file.is_file() for file in files) and (root / "train").is_dir():
             return root

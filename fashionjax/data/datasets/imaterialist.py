@@ -23,7 +23,7 @@ from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
 from fashionjax.data.instances import SMALLER_WINS, Instance, stack_instances
 from fashionjax.data.label_maps import IMATERIALIST_9
-from fashionjax.data.paths import inside
+from fashionjax.data.paths import inside, roots
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.rle import first_pixel, parse_runs
@@ -79,8 +79,7 @@ def find_raw(folder: pathlib.Path, layout: str) -> pathlib.Path:
     Raises:
         ValueError: Neither has the layout.
     """
-    inner = [p for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-    for root in (folder, *(inner if len(inner) == 1 else [])):
+    for root in roots(folder):
         files = [root / "train.csv", root / "label_descriptions.json"]
         if all(file.is_file() for file in files) and (root / "train").is_dir():
             return root
