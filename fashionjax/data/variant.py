@@ -4,6 +4,9 @@ import dataclasses
 
 from fashionjax.data.instances import SMALLER_WINS
 
+REFINED = "_refined"
+"""What the folder's name ends in where photos are cropped."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
@@ -24,4 +27,4 @@ class Variant:
     def name(self) -> str:
         """The folder's name: the scheme, and what is not as usual."""
         unusual = [self.overlap] * (self.overlap != SMALLER_WINS)
-        return "_".join([self.scheme, *unusual, *["refined"] * self.refined])
+        return "_".join([self.scheme, *unusual]) + REFINED * self.refined

@@ -8,7 +8,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from fashionjax.data.detector import PersonDetector, load_detector
-from fashionjax.data.prepare import default_data_dir
+from fashionjax.data.prepare import DATASETS, default_data_dir, find_raw
+from fashionjax.data.raw_folder import RawFolder
 from fashionjax.doctor.datasets import LABEL_MAPS, StoredDataset, open_dataset
 from fashionjax.doctor.duplicates import MAX_DISTANCE
 from fashionjax.doctor.gallery import draw_duplicates, draw_gallery
@@ -29,12 +30,12 @@ class Request:
 
     Attributes:
         dataset: Where to read it.
-        raw: Folder of its raw files, for the sizes of the photos as published.
+        raw: Its raw files, which are compared with what was prepared.
         detector: Finds people, or what one found in the images as prepared.
     """
 
     dataset: StoredDataset
-    raw: pathlib.Path | None = None
+    raw: RawFolder | None = None
     detector: PersonDetector | People | None = None
 
 
@@ -79,7 +80,7 @@ def examine(
         surveys[dataset.name] = found = survey(dataset, threads)
         raw = None
         if request.raw is not None:
-            raw = read_raw_files(request.raw, found.image_ids)
+            raw = read_raw_files(request.raw, found, refined=dataset.refined)
         people = _people(request, found, threads)
         summary = summarize(dataset, found, raw, people)
         gallery = draw_gallery(
@@ -117,7 +118,7 @@ def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
     for name, metavar, text in (
         ("data_dir", "DIR", f"where it is prepared; default: {default_data_dir()}"),
-        ("raw", "DIR", "its raw files, for the sizes of the photos as published"),
+        ("raw", "DIR", "its raw files, to compare with what was prepared of them"),
         (
             "detector",
             "FILE",
@@ -219,10 +220,18 @@ def _requests(options: argparse.Namespace) -> list[Request]:
         earlier = options.datasets[:i].count(name)
         if earlier:
             dataset = dataclasses.replace(dataset, name=f"{name}-{earlier + 1}")
-        raw = raws[i] and pathlib.Path(raws[i])
+        raw = _open_raw(options.datasets[i], raws[i], data_dirs[i])
         detector = load_detector(detectors[i]) if detectors[i] else None
-        requests.append(Request(dataset, raw or None, detector))
+        requests.append(Request(dataset, raw, detector))
     return requests
+
+
+def _open_raw(name: str, raw_dir: str | None, data_dir: str) -> RawFolder | None:
+    if not raw_dir:
+        return None
+    dataset = DATASETS[name]
+    # How they are divided does not matter: examples are looked up by their ids.
+    return dataset.open_raw(find_raw(name, raw_dir, data_dir), dataset.schemes()[0])
 
 
 def _for_each(name: str, values: Sequence | None, count: int) -> Sequence:

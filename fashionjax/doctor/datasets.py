@@ -22,6 +22,7 @@ from fashionjax.data.label_maps import (
     LabelMap,
 )
 from fashionjax.data.prepared import PreparedSource
+from fashionjax.data.variant import REFINED
 
 LABEL_MAPS: Mapping[str, tuple[LabelMap, ...]] = {
     "ccp": (CCP_59, CCP_4, CCP_4_BARE),
@@ -47,6 +48,7 @@ class StoredDataset:
             stacks of instances; see `fashionjax.data.prepared.PreparedSource`.
         quarantine: Reasons, by id, of the examples left out when it was prepared.
         directory: Where it lies; empty if nowhere.
+        refined: Whether its photos were cropped as `refine` decided.
     """
 
     name: str
@@ -54,6 +56,7 @@ class StoredDataset:
     sources: Mapping[str, Source]
     quarantine: Mapping[str, str] = dataclasses.field(default_factory=dict)
     directory: str = ""
+    refined: bool = False
 
     def __post_init__(self) -> None:
         """Checks the label maps.
@@ -118,6 +121,7 @@ def open_dataset(
         },
         quarantine=metadata.get("quarantine", {}),
         directory=str(directory),
+        refined=directory.parent.name.endswith(REFINED),
     )
 
 

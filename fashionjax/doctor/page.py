@@ -410,8 +410,8 @@ def _sizes(chapter: Chapter) -> str:
     )
     pictures = _gallery(chapter.gallery.sizes, chapter.dataset.label_maps[0])
     note = f"{len(chapter.sizes):,} photos; sizes {summary.sizes_of}."
-    if summary.num_other_files:
-        note += f" {summary.num_other_files:,} image files belong to no example."
+    if summary.num_others:
+        note += f" {summary.num_others:,} photos with labels are in no split."
     content = (
         f'{_table(head, rows, "right")}<div class="charts">{charts}</div>{pictures}'
     )

@@ -1,30 +1,31 @@
-"""The photos of a dataset as they were published, of which only headers are read."""
+"""The examples of a dataset as they were published, beside those that were prepared."""
 
-import collections
 import dataclasses
-import os
-import pathlib
-from collections.abc import Sequence
+import io
+from typing import NamedTuple
 
 from PIL import Image
 
+from fashionjax.data.images import decode_image
+from fashionjax.data.parallel import map_in_order
 from fashionjax.data.progress import progress
+from fashionjax.data.raw_folder import RawFolder
 from fashionjax.doctor.problems import Problem
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+from fashionjax.doctor.survey import Survey
 
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_LEAST = (1, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class RawFiles:
-    """What lies in the folder of the raw files.
+    """What the raw files have.
 
     Attributes:
-        sizes: (height, width), upright, by image id, of the photos that were found.
-        problems: Files that are no images, images that several files could be.
-        num_others: Number of image files that belong to no example.
+        sizes: (height, width), upright, by image id, of the photos that can be read.
+        problems: Examples that are missing, cannot be read or are of another size.
+        num_others: Number of photos with labels that are in no split.
     """
 
     sizes: dict[str, tuple[int, int]]
@@ -32,58 +33,78 @@ class RawFiles:
     num_others: int
 
 
-def read_raw_files(folder: pathlib.Path, image_ids: Sequence[str]) -> RawFiles:
-    """Reads the sizes of the photos in a folder and the folders in it.
-
-    A file is the photo of an example if its name, with or without ending, is the
-    example's id; with several of them a JPEG is preferred, as labels may be PNG files
-    of the same name.
+def read_raw_files(
+    raw: RawFolder, survey: Survey, *, refined: bool = False
+) -> RawFiles:
+    """Reads the raw files of every example that was prepared.
 
     Args:
-        folder: The raw files of the dataset.
-        image_ids: Ids of the dataset's examples.
+        raw: The raw files.
+        survey: What was measured of the prepared examples.
+        refined: Whether those were cropped, so that raw photos may be larger.
 
     Raises:
-        ValueError: There is no such folder, or no photo of the dataset in it.
+        ValueError: There is no photo of the dataset in them.
     """
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder; allowed is one of raw files")
-    wanted, others = set(image_ids), 0
-    found: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
-    for path in sorted(_images(folder)):
-        image_id = path.stem if path.stem in wanted else path.name
-        if image_id in wanted:
-            found[image_id].append(path)
-        else:
-            others += 1
-    if not found:
+    ids, known = survey.image_ids, set(raw.image_ids)
+    if known.isdisjoint(ids):
         raise ValueError(
-            f"{folder} has no photo of the dataset, whose ids are {image_ids[:3]} …"
+            f"the raw files have no photo of the dataset, whose ids are"
+            f" {list(ids[:3])} …, but {sorted(known)[:3]} …"
         )
+
+    def read(row: int) -> _Found:
+        if ids[row] not in known:
+            return _Found("missing raw file", "no raw example has this id")
+        height, width = survey.sizes[row].tolist()
+        return _read(raw, ids[row], None if refined else (height, width))
+
     sizes, problems = {}, []
-    for image_id, paths in progress(found.items(), len(found), "raw photos"):
-        photos = [p for p in paths if p.suffix.lower() in (".jpg", ".jpeg")] or paths
-        if len(photos) > 1:
-            names = ", ".join(str(path.relative_to(folder)) for path in photos)
-            problems.append(Problem("several raw files", "", image_id, names))
-            continue
-        try:
-            sizes[image_id] = _upright_size(photos[0])
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            problems.append(Problem("unreadable raw file", "", image_id, str(error)))
-    return RawFiles(sizes, problems, others)
+    found = map_in_order(read, range(len(ids)))
+    for row, example in enumerate(progress(found, len(ids), "raw files")):
+        if example.size is not None:
+            sizes[ids[row]] = example.size
+        if example.kind:
+            split = survey.splits[survey.split[row]]
+            problems.append(Problem(example.kind, split, ids[row], example.reason))
+    return RawFiles(sizes, problems, len(known.difference(ids)))
 
 
-def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-    return [
-        pathlib.Path(parent) / name
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(SUFFIXES)
-    ]
+class _Found(NamedTuple):
+    """The raw files of an example: what is wrong, if anything, and the photo's size."""
+
+    kind: str = ""
+    reason: str = ""
+    size: tuple[int, int] | None = None
 
 
-def _upright_size(path: pathlib.Path) -> tuple[int, int]:
-    with Image.open(path) as photo:
+def _read(raw: RawFolder, image_id: str, prepared: tuple[int, int] | None) -> _Found:
+    try:
+        example = raw.read(image_id)
+        size = _upright_size(example.image, example.image_name)
+    except FileNotFoundError as error:
+        return _Found("missing raw file", str(error))
+    except (ValueError, OSError) as error:
+        return _Found("unreadable raw file", str(error))
+    height, width = example.label.shape
+    if (height, width) != size:
+        reason = f"photo {_text(size)}, label {_text((height, width))} pixels"
+        return _Found("raw label of another size", reason, size)
+    if prepared is not None and prepared != size:
+        reason = f"{_text(size)}, as prepared {_text(prepared)} pixels"
+        return _Found("raw file of another size", reason, size)
+    return _Found(size=size)
+
+
+def _upright_size(image: bytes, name: str) -> tuple[int, int]:
+    """(height, width) of a photo that is complete."""
+    # Decoded as small as can be: all bytes are read, and few pixels made.
+    decode_image(image, name=name, size=_LEAST)
+    with Image.open(io.BytesIO(image)) as photo:
         sideways = photo.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
         return (photo.width, photo.height) if sideways else (photo.height, photo.width)
+
+
+def _text(size: tuple[int, int]) -> str:
+    height, width = size
+    return f"{width} × {height}"

@@ -66,8 +66,7 @@ class DatasetSummary:
         sources: Its ids as the dataset has them.
         sizes: Spreads of heights, widths, aspect ratios (height / width), megapixels.
         sizes_of: Whose sizes: of the raw files or as prepared.
-        num_other_files: Image files in the raw folder that belong to no example; None
-            without such a folder.
+        num_others: Raw photos with labels that are in no split; None without raw files.
         problems: What is wrong with its examples.
         people: Image ids by number of people; None without a detector.
     """
@@ -79,7 +78,7 @@ class DatasetSummary:
     sources: SourceCounts
     sizes: dict[str, Spread]
     sizes_of: str
-    num_other_files: int | None
+    num_others: int | None
     problems: list[Problem]
     people: dict[int, list[str]] | None
 
@@ -192,7 +191,7 @@ def summarize(
         ),
         sizes=size_spreads(sizes),
         sizes_of="as prepared" if raw is None else "of the raw files",
-        num_other_files=None if raw is None else raw.num_others,
+        num_others=None if raw is None else raw.num_others,
         problems=find_problems(survey, dataset.quarantine, shown.class_names)
         + (raw.problems if raw else []),
         people=None if people is None else count_people(people, survey.image_ids),
