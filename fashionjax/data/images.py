@@ -2,9 +2,10 @@
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 """What one image may have; the largest of the supported datasets have 93 million."""
@@ -14,6 +15,15 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _JPEG = b"\xff\xd8"
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _WIDE_GRAY = ("I", "I;16", "I;16B", "I;16L")
 
 
@@ -41,7 +51,7 @@ def decode_image(
         with _open(data, name) as photo:
             if size is not None:
                 photo.draft("RGB", _as_stored(photo, size))
-            upright = ImageOps.exif_transpose(photo)
+            upright = _upright(photo)
             if upright.mode in _WIDE_GRAY:
                 upright = Image.fromarray(_high_byte(np.asarray(upright)))
             return np.array(_resized(upright.convert("RGB"), size))
@@ -243,8 +253,18 @@ def _resized(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
 def _as_stored(photo: Image.Image, size: tuple[int, int]) -> tuple[int, int]:
     """(width, height) in the file of a (height, width) on the screen."""
     height, width = size
-    sideways = photo.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
-    return (height, width) if sideways else (width, height)
+    return (height, width) if _orientation(photo) in _SIDEWAYS else (width, height)
+
+
+def _upright(photo: Image.Image) -> Image.Image:
+    """Turns a photo as `ImageOps.exif_transpose`, which fails on other damaged tags."""
+    photo.load()  # some formats have their tags behind the pixels
+    turn = _UPRIGHT.get(_orientation(photo))
+    return photo if turn is None else photo.transpose(turn)
+
+
+def _orientation(photo: Image.Image) -> Any:
+    return photo.getexif().get(_EXIF_ORIENTATION)
 
 
 def _high_byte(gray: np.ndarray) -> np.ndarray:

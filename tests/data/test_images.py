@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fashionjax.data.images import (
     crop_image,
@@ -64,12 +64,17 @@ def test_sixteen_bits_keep_the_high_byte():
     np.testing.assert_array_equal(decoded[..., 0], decoded[..., 2])
 
 
-def test_exif_orientation_is_applied():
+@pytest.mark.parametrize("orientation", range(10))
+def test_exif_orientation_is_applied(orientation):
     image = Image.fromarray(_gradient(4, 6))
     exif = Image.Exif()
-    exif[0x0112] = 6  # the viewer turns it 90 degrees clockwise
-    decoded = decode_image(_encode(image, "PNG", exif=exif))
-    np.testing.assert_array_equal(decoded, np.rot90(_gradient(4, 6), -1))
+    exif[0x0112] = orientation
+    data = _encode(image, "PNG", exif=exif)
+    decoded = decode_image(data)
+    if orientation == 6:  # the viewer turns it 90 degrees clockwise
+        np.testing.assert_array_equal(decoded, np.rot90(_gradient(4, 6), -1))
+    turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(decoded, np.asarray(turned))
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

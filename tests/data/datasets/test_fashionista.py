@@ -10,6 +10,7 @@ from fashionjax.data.categories import FASHIONISTA_V02_NAMES
 from fashionjax.data.datasets.fashionista import split_ids
 from fashionjax.data.label_maps import FASHIONISTA_25, FASHIONISTA_56
 from fashionjax.data.prepare import open_split, prepare
+from tests.data.boundless import boundless_png
 
 SHAPE = (6, 4)
 COUNT = 20
@@ -19,6 +20,10 @@ def _encode(array, image_format="PNG"):
     file = io.BytesIO()
     Image.fromarray(array).save(file, format=image_format)
     return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def _boundless(array):
+    return np.frombuffer(boundless_png(_encode(array).tobytes()), np.uint8)
 
 
 PHOTO = _encode(np.zeros((*SHAPE, 3), np.uint8), "JPEG")
@@ -101,6 +106,8 @@ def test_labels_of_superpixels_are_looked_up(write, tmp_path):
         ((PHOTO, _encode(REFINED + 2)), r"has the id 25; allowed are 0\.\.24"),
         ((PHOTO, _encode(REFINED[:5])), r"is \(5, 4\), its photo \(6, 4\)"),
         (("text", _encode(REFINED)), "is no encoded image"),
+        ((PHOTO, _boundless(REFINED)), "10001x10001 pixels; allowed are 100000000"),
+        ((PHOTO, PHOTO[:0]), "the label of photo 0001 .* is no encoded image"),
         ((PHOTO, "text"), "is no encoded image"),
         ((PHOTO, 3.0), "is no encoded image but float64"),
     ],
@@ -119,6 +126,7 @@ def test_bad_refined_photos_are_left_out(write, tmp_path, first, reason):
         ({"superpixel_map": _encode(SUPERPIXELS - 1)}, r"superpixels -1\.\.4"),
         ({"superpixel_map": PHOTO}, "JPEG with mode RGB; allowed are lossless grey"),
         ({"superpixel_map": PHOTO[:50]}, "cannot decode"),
+        ({"superpixel_map": _boundless(SUPERPIXELS)}, "10001x10001 pixels; allowed"),
         ({"superpixel_labels": np.array([*LOOKED_UP[1:], 0.0])}, r"labels -1\.\."),
         ({"superpixel_labels": np.array([*LOOKED_UP[1:], 57.0])}, "has the id 56"),
         ({"superpixel_labels": np.array([*LOOKED_UP[1:], 900.0])}, r"labels 1\.\.899"),
