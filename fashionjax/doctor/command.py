@@ -200,7 +200,7 @@ def run_doctor(options: argparse.Namespace) -> None:
     both = [*summary.duplicates.exact, *summary.duplicates.near]
     lines.append(
         f"duplicates: {len(summary.duplicates.exact)} exact groups,"
-        f" {len(summary.duplicates.near)} near pairs,"
+        f" {summary.duplicates.num_near} near pairs,"
         f" {sum(d.across_splits for d in both)} across splits"
     )
     print("\n".join([*lines, f"page: {out / 'index.html'}"]))

@@ -1,6 +1,6 @@
 """Images that are there more than once: the same pixels, or the same picture."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 import scipy.fft
@@ -15,6 +15,9 @@ MAX_DISTANCE = 10
 
 MAX_DIFFERENCE = 20.0
 """Mean absolute difference, of 255, of the thumbnails of near duplicates at most."""
+
+MAX_PAIRS = 10_000
+"""Near duplicates that are listed: a thousand versions of a photo are 499,500 pairs."""
 
 _HASHED_SIDE = 32
 _COEFFICIENTS = 8
@@ -73,30 +76,27 @@ def representatives(groups: Iterable[Sequence[int]], total: int) -> list[int]:
 
 def close_hashes(
     hashes: UInt64[np.ndarray, " images"], max_distance: int
-) -> tuple[Int64[np.ndarray, "pairs 2"], Int64[np.ndarray, " pairs"]]:
+) -> Iterator[Int64[np.ndarray, "pairs 2"]]:
     """Finds all pairs of hashes that differ in few bits, by comparing all with all.
 
     Args:
         hashes: One for each image.
         max_distance: Number of bits that may differ.
 
-    Returns:
-        Positions (first < second), sorted, and the number of bits that differ.
+    Yields:
+        Positions (first < second), sorted, of the pairs of some images after others.
     """
     hashes = np.asarray(hashes, np.uint64)
-    pairs, distances = [np.empty((0, 2), np.int64)], [np.empty(0, np.int64)]
     for top in range(0, len(hashes), _ROWS):
         rows = hashes[top : top + _ROWS, None]
+        pairs = []
         for left in range(top, len(hashes), _COLUMNS):
             bits = np.bitwise_count(rows ^ hashes[left : left + _COLUMNS])
             first, second = np.nonzero(bits <= max_distance)
-            later = first + top < second + left
-            first, second = first[later], second[later]
-            pairs.append(np.stack([first + top, second + left], axis=1))
-            distances.append(bits[first, second].astype(np.int64))
-    found, bits = np.concatenate(pairs), np.concatenate(distances)
-    order = np.lexsort((found[:, 1], found[:, 0]))
-    return found[order], bits[order]
+            found = np.stack([first + top, second + left], axis=1)
+            pairs.append(found[found[:, 0] < found[:, 1]])
+        found = np.concatenate(pairs)
+        yield found[np.lexsort((found[:, 1], found[:, 0]))]
 
 
 def near_pairs(
@@ -104,7 +104,7 @@ def near_pairs(
     thumbnails: UInt8[np.ndarray, "images side side 3"],
     max_distance: int = MAX_DISTANCE,
     max_difference: float = MAX_DIFFERENCE,
-) -> tuple[Int64[np.ndarray, "pairs 2"], Float[np.ndarray, " pairs"]]:
+) -> tuple[Int64[np.ndarray, "pairs 2"], Float[np.ndarray, " pairs"], int]:
     """Finds pairs of images that look the same.
 
     Hashes alone take many photos on a plain ground for the same one; thumbnails tell
@@ -118,7 +118,7 @@ def near_pairs(
 
     Returns:
         Positions (first < second) and the difference of their thumbnails, the most
-        alike first.
+        alike first, `MAX_PAIRS` at most; and how many there are.
 
     Raises:
         ValueError: A limit is out of its range.
@@ -127,12 +127,19 @@ def near_pairs(
         raise ValueError(f"distance of hashes {max_distance}; allowed are 0..63 bits")
     if not 0 <= max_difference <= 255:
         raise ValueError(f"difference {max_difference}; allowed is 0..255")
-    pairs, _ = close_hashes(hashes, max_distance)
-    differences = _differences(thumbnails, pairs)
-    same = differences <= max_difference
-    pairs, differences = pairs[same], differences[same]
-    order = np.argsort(differences, kind="stable")
-    return pairs[order], differences[order]
+    pairs, differences = np.empty((0, 2), np.int64), np.empty(0)
+    total = 0
+    for close in close_hashes(hashes, max_distance):
+        difference = _differences(thumbnails, close)
+        same = difference <= max_difference
+        if not same.any():
+            continue
+        total += int(same.sum())
+        pairs = np.concatenate([pairs, close[same]])
+        differences = np.concatenate([differences, difference[same]])
+        order = np.argsort(differences, kind="stable")[:MAX_PAIRS]
+        pairs, differences = pairs[order], differences[order]
+    return pairs, differences, total
 
 
 def _differences(

@@ -132,10 +132,10 @@ def _header(title: str, summary: Summary, command: str) -> str:
         "Images": (sum(_total(d) for d in summary.datasets), "that can be read"),
         "Problems": (sum(len(d.problems) for d in summary.datasets), "to look at"),
         "Exact duplicates": (len(duplicates.exact), "groups of equal pixels"),
-        "Near duplicates": (len(duplicates.near), "pairs that look the same"),
+        "Near duplicates": (duplicates.num_near, "pairs that look the same"),
         "Across splits": (
             sum(item.across_splits for item in both),
-            "of these groups and pairs",
+            _of_these(duplicates),
         ),
     }
     cards = [markup.card(n, f"{value:,}", hint) for n, (value, hint) in numbers.items()]
@@ -496,8 +496,9 @@ def _duplicates(duplicates: Duplicates, photos: Mapping[Place, bytes]) -> str:
     across = sum(d.across_splits for d in [*duplicates.exact, *duplicates.near])
     note = (
         f"Groups of photos that are equal pixel for pixel: {len(duplicates.exact):,}."
-        f" Pairs that look the same: {len(duplicates.near):,}. Of these in different"
-        f" splits or datasets: {across:,}; they make an evaluation too good."
+        f" Pairs that look the same: {duplicates.num_near:,}. {across:,}"
+        f" {_of_these(duplicates)} are in different splits or datasets; they make an"
+        " evaluation too good."
     )
     parts = [
         part
@@ -506,6 +507,12 @@ def _duplicates(duplicates: Duplicates, photos: Mapping[Place, bytes]) -> str:
         for part in (_count(title, len(items)), _pairs(items, photos))
     ]
     return markup.section("Duplicates", note, "".join(parts))
+
+
+def _of_these(duplicates: Duplicates) -> str:
+    if len(duplicates.near) == duplicates.num_near:
+        return "of these groups and pairs"
+    return f"of these groups and of the {len(duplicates.near):,} pairs most alike"
 
 
 def _count(title: str, number: int) -> str:

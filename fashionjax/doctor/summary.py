@@ -125,10 +125,17 @@ class NearDuplicates:
 
 @dataclasses.dataclass(frozen=True)
 class Duplicates:
-    """All duplicates, those across splits first."""
+    """All duplicates, those across splits first.
+
+    Attributes:
+        exact: Groups of equal images.
+        near: Pairs that look the same, the `MAX_PAIRS` that are most alike.
+        num_near: How many such pairs there are.
+    """
 
     exact: list[ExactDuplicates]
     near: list[NearDuplicates]
+    num_near: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,7 +271,7 @@ def find_duplicates(
         for group in groups
     ]
     chosen = representatives(groups, len(places))
-    pairs, differences = near_pairs(
+    pairs, differences, num_near = near_pairs(
         np.concatenate([s.perceptual_hashes for s in surveys.values()])[chosen],
         np.concatenate([s.thumbnails for s in surveys.values()])[chosen],
         max_distance,
@@ -277,6 +284,7 @@ def find_duplicates(
     return Duplicates(
         sorted(exact, key=lambda group: not group.across_splits),
         sorted(near, key=lambda pair: not pair.across_splits),
+        num_near,
     )
 
 

@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from fashionjax.data.instances import STACKS, Stacks, format_stacks
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.data.progress import progress
 from fashionjax.doctor.datasets import StoredDataset
-from fashionjax.doctor.duplicates import perceptual_hash, thumbnail
+from fashionjax.doctor.duplicates import THUMBNAIL_SIDE, perceptual_hash, thumbnail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,42 +176,65 @@ def survey(dataset: StoredDataset, threads: int = 0) -> Survey:
     # Decoding, hashing and resizing let other threads run.
     pool = concurrent.futures.ThreadPoolExecutor(threads or os.cpu_count())
     try:
-        found = pool.map(read, places)
-        results = list(progress(found, len(places), f"{title}: examining"))
+        results = progress(pool.map(read, places), len(places), f"{title}: examining")
+        found = _gather(places, results, tuple(sources), len(dataset.label_maps))
     finally:
         pool.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all of them
-    both = list(zip(places, results, strict=True))
-    good = [(p, r) for p, r in both if isinstance(r, Measurement)]
-    bad = [(*p, r) for p, r in both if isinstance(r, str)]
-    if not good:
+    if not found:
+        bad = found.unreadable
         reason = f"; the first: {bad[0][2]}" if bad else ""
         raise ValueError(f"{title}: none of {len(places)} examples can be read{reason}")
-    return _stack(tuple(sources), good, tuple(bad))
+    return found
 
 
-def _stack(
+def _gather(
+    places: Sequence[tuple[str, int]],
+    results: Iterable[Measurement | str],
     splits: tuple[str, ...],
-    good: list[tuple[tuple[str, int], Measurement]],
-    unreadable: tuple[tuple[str, int, str], ...],
+    num_maps: int,
 ) -> Survey:
-    """The fields of all measurements as arrays."""
-    rows = [measurement for _, measurement in good]
+    """The fields of all measurements as arrays, written as they come."""
+    # Ten kilobytes a photo, so there is one copy. 64 bits, since what is summed has the
+    # type of its terms.
+    columns = [
+        ("size", np.int64, (2,)),
+        ("label_size", np.int64, (2,)),
+        ("pixels", np.int64, (num_maps, 256)),
+        ("sources", np.int64, (256,)),
+        ("covered", np.int64, (256,)),
+        ("perceptual_hash", np.uint64, ()),
+        ("dropped", np.bool_, (num_maps,)),
+        ("thumbnail", np.uint8, (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)),
+    ]
+    rows = np.zeros(len(places), np.dtype(columns, align=True))
+    good: list[tuple[int, int]] = []
+    texts: list[tuple[str, bytes, bytes]] = []
+    unreadable: list[tuple[str, int, str]] = []
+    for (split, index), found in zip(places, results, strict=True):
+        if isinstance(found, str):
+            unreadable.append((split, index, found))
+            continue
+        rows[len(good)] = tuple(getattr(found, name) for name, _, _ in columns)
+        good.append((splits.index(split), index))
+        texts.append((found.image_id, found.image_digest, found.label_digest))
+    rows = rows[: len(good)]
+    numbers = np.array(good, np.int64).reshape(-1, 2)
     return Survey(
         splits=splits,
-        image_ids=tuple(row.image_id for row in rows),
-        split=np.array([splits.index(split) for (split, _), _ in good], np.int64),
-        index=np.array([index for (_, index), _ in good], np.int64),
-        sizes=np.array([row.size for row in rows], np.int64),
-        label_sizes=np.array([row.label_size for row in rows], np.int64),
-        pixels=np.stack([row.pixels for row in rows]),
-        dropped=np.stack([row.dropped for row in rows]),
-        sources=np.stack([row.sources for row in rows]),
-        covered=np.stack([row.covered for row in rows]),
-        image_digests=tuple(row.image_digest for row in rows),
-        label_digests=tuple(row.label_digest for row in rows),
-        perceptual_hashes=np.array([row.perceptual_hash for row in rows], np.uint64),
-        thumbnails=np.stack([row.thumbnail for row in rows]),
-        unreadable=unreadable,
+        image_ids=tuple(image_id for image_id, _, _ in texts),
+        split=numbers[:, 0],
+        index=numbers[:, 1],
+        sizes=rows["size"],
+        label_sizes=rows["label_size"],
+        pixels=rows["pixels"],
+        dropped=rows["dropped"],
+        sources=rows["sources"],
+        covered=rows["covered"],
+        image_digests=tuple(digest for _, digest, _ in texts),
+        label_digests=tuple(digest for _, _, digest in texts),
+        perceptual_hashes=rows["perceptual_hash"],
+        thumbnails=rows["thumbnail"],
+        unreadable=tuple(unreadable),
     )
 
 

@@ -68,7 +68,8 @@ def test_page_and_numbers_tell_what_is_in_the_dataset(toy, tmp_path):
     assert stored["splits"]["test"]["images"] == [3, 3, 3, 3]
     assert (merged["name"], merged["num_dropped"]) == ("merged", 6)
 
-    (exact,), (near,) = numbers["duplicates"].values()
+    (exact,), (near,), num_near = numbers["duplicates"].values()
+    assert num_near == 1
     assert [place["image_id"] for place in exact["places"]] == ["b", "e"]
     assert [place["image_id"] for place in near["places"]] == ["a", "d"]
     assert exact["across_splits"]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fashionjax.doctor import duplicates
 from fashionjax.doctor.duplicates import (
     close_hashes,
     exact_groups,
@@ -14,7 +15,7 @@ from tests.doctor.toy import compressed, resized, smooth_photo
 
 def _near(images, **limits):
     hashes = np.array([perceptual_hash(image) for image in images], np.uint64)
-    pairs, _ = near_pairs(hashes, np.stack([thumbnail(i) for i in images]), **limits)
+    pairs, _, _ = near_pairs(hashes, np.stack([thumbnail(i) for i in images]), **limits)
     return [tuple(pair) for pair in pairs.tolist()]
 
 
@@ -61,16 +62,15 @@ def test_close_hashes_equal_a_slow_search():
     rng = np.random.default_rng(0)
     # Few bits, so that many are close.
     hashes = rng.integers(0, 2**12, 300, dtype=np.uint64) << np.uint64(51)
-    pairs, bits = close_hashes(hashes, 3)
+    pairs = np.concatenate(list(close_hashes(hashes, 3)))
     values = hashes.tolist()
     expected = [
-        (i, j, (values[i] ^ values[j]).bit_count())
+        [i, j]
         for i in range(300)
         for j in range(i + 1, 300)
         if (values[i] ^ values[j]).bit_count() <= 3
     ]
-    found = np.column_stack([pairs, bits]).tolist()
-    assert found == [list(row) for row in expected]
+    assert pairs.tolist() == expected
     assert len(expected) > 1000
 
 
@@ -79,17 +79,33 @@ def test_close_hashes_across_blocks():
     planted = [(0, 1), (63, 64), (5, 4096), (4095, 4200), (100, 8999)]
     for first, second in planted:
         hashes[second] = hashes[first] ^ np.uint64(0b101 << 40)
-    pairs, bits = close_hashes(hashes, 4)
-    assert [tuple(pair) for pair in pairs.tolist()] == sorted(planted)
-    assert bits.tolist() == [2] * len(planted)
+    for distance, expected in ((2, sorted(planted)), (1, [])):
+        pairs = np.concatenate(list(close_hashes(hashes, distance)))
+        assert [tuple(pair) for pair in pairs.tolist()] == expected
 
 
 def test_no_images_have_no_pairs():
-    pairs, differences = near_pairs(
+    pairs, differences, total = near_pairs(
         np.empty(0, np.uint64), np.empty((0, 16, 16, 3), np.uint8)
     )
     assert pairs.shape == (0, 2)
     assert differences.shape == (0,)
+    assert total == 0
+
+
+def test_of_many_pairs_the_most_alike_are_kept(monkeypatch):
+    rng = np.random.default_rng(2)
+    hashes = rng.integers(0, 4, 150, dtype=np.uint64)
+    thumbnails = rng.integers(0, 30, (150, 16, 16, 3), dtype=np.uint8)
+    thumbnails //= rng.integers(1, 30, (150, 1, 1, 1), dtype=np.uint8)
+    pairs, differences, total = near_pairs(hashes, thumbnails, 1, 8)
+    assert 500 < total == len(pairs) == len({tuple(p) for p in pairs.tolist()})
+    assert (np.diff(differences) >= 0).all()
+    monkeypatch.setattr(duplicates, "MAX_PAIRS", 100)
+    few, smallest, same_total = near_pairs(hashes, thumbnails, 1, 8)
+    assert same_total == total
+    np.testing.assert_array_equal(few, pairs[:100])
+    np.testing.assert_array_equal(smallest, differences[:100])
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from fashionjax.doctor.statistics import (
     count_sources,
     size_spreads,
 )
-from fashionjax.doctor.survey import measure
-from tests.doctor.toy import MERGED, STORED, example
+from fashionjax.doctor.summary import summarize
+from fashionjax.doctor.survey import measure, survey
+from tests.doctor.toy import MERGED, STORED, dataset, example
 
 NO_HATS = dataclasses.replace(
     STORED, name="no_hats", target_of={0: 0, 1: 1, 2: 255, 3: 3}
@@ -43,6 +44,29 @@ def test_counts_equal_those_of_mapped_labels(labels, label_map):
         assert counts.shares[class_id] == pytest.approx((labelled == class_id).mean())
     assert counts.ignored_share == pytest.approx((everything == 255).mean())
     assert counts.background_accuracy == pytest.approx((labelled == 0).mean())
+
+
+def test_sums_of_many_large_photos_are_exact():
+    ids = [f"{i:02d}" for i in range(20)]
+    toy = dataset({"train": [example(i) for i in ids]})
+    found = survey(toy)
+    # As of 20 photos of 96 billion pixels each, or 640,000 of 3 million.
+    times = 10**7
+    many = dataclasses.replace(
+        found,
+        pixels=found.pixels * times,
+        sources=found.sources * times,
+        covered=found.covered * times,
+        label_sizes=found.label_sizes * [times, 1],
+    )
+    few, more = summarize(toy, found), summarize(toy, many)
+    for before, after in zip(few.maps, more.maps, strict=True):
+        for name, counts in before.splits.items():
+            expected = [times * count for count in counts.pixels]
+            assert after.splits[name] == dataclasses.replace(counts, pixels=expected)
+    assert sum(more.sources.pixels) == times * 20 * 120 * 80
+    assert more.sources.nothing == few.sources.nothing
+    assert more.sources.shares == few.sources.shares
 
 
 def test_everything_in_a_stack_is_counted():
