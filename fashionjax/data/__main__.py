@@ -11,10 +11,13 @@ from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
 from fashionjax.data.datasets.imaterialist import S3_SPLIT
 from fashionjax.data.image_size import parse_size
 from fashionjax.data.instances import ORDERS, SMALLER_WINS, describe_overlap
-from fashionjax.data.label_maps import LABEL_MAPS
+from fashionjax.data.label_map_table import describe_label_map
+from fashionjax.data.label_maps import LABEL_MAPS, MAPS_OF, LabelMap
 from fashionjax.data.prepare import (
     DATASETS,
     Prepared,
+    check_label_map,
+    count_labels,
     default_data_dir,
     open_raw,
     open_split,
@@ -49,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    if (options.size is None) != (options.label_map is None):
-        raise ValueError("--size and --label_map go together: one of them is missing")
+    label_map = _label_map(options)
     done = prepare(
         options.dataset,
         options.raw,
@@ -66,16 +68,33 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f"{options.dataset} {verb}: {counts}\nin {done.directory}")
     if done.card is not None:
         print(f"described in {done.card}")
-    if options.refined:
-        print(describe_refinement(done.raw))
     if options.size:
         _resize(options, done)
+    _describe(options, done, label_map)
+    if options.verify:
+        _verify(options, done)
+
+
+def _label_map(options: argparse.Namespace) -> LabelMap:
+    """The one that is named, else the one that keeps most classes apart."""
+    if options.label_map is None and options.size is not None:
+        raise ValueError("--size needs --label_map, the classes of what it writes")
+    if options.label_map is None:
+        return MAPS_OF[options.dataset][0]
+    check_label_map(options.dataset, LABEL_MAPS[options.label_map])
+    return LABEL_MAPS[options.label_map]
+
+
+def _describe(options: argparse.Namespace, done: Prepared, label_map: LabelMap) -> None:
+    """What was refined, what overlaps, how alike the splits are, and the classes."""
+    if options.refined:
+        print(describe_refinement(done.raw))
     if done.overlap:
         print(describe_overlap(**done.overlap, names=FASHIONPEDIA_CATEGORIES))
     if done.scheme.startswith(S3_SPLIT):
         print(f"Photos that contain each category:\n{_describe_categories(done)}")
-    if options.verify:
-        _verify(options, done)
+    counts = count_labels(done)
+    print(describe_label_map(label_map.name, label_map, [*counts.values()]))
 
 
 def _verify(options: argparse.Namespace, done: Prepared) -> None:
@@ -184,7 +203,10 @@ def _parser() -> argparse.ArgumentParser:
         " --label_map",
     )
     command.add_argument(
-        "--label_map", choices=LABEL_MAPS, help="the classes of these caches"
+        "--label_map",
+        choices=LABEL_MAPS,
+        help="the classes of these caches, and of the table of what becomes of the"
+        " dataset's ids; default, of the table: the one that keeps most classes apart",
     )
     command = commands.add_parser(
         "synthesize", help="write drawn people as the raw files of a dataset"

@@ -431,3 +431,14 @@ LABEL_MAPS: Mapping[str, LabelMap] = {
     "cfpd_4": CFPD_4,
 }
 """All label maps by name."""
+
+MAPS_OF: Mapping[str, tuple[LabelMap, ...]] = {
+    "ccp": (CCP_59, CCP_4, CCP_4_BARE),
+    "imaterialist2019": (FASHIONPEDIA_47, IMATERIALIST_9),
+    "imaterialist2020": (FASHIONPEDIA_47, IMATERIALIST_9),
+    "fashionpedia": (FASHIONPEDIA_47, IMATERIALIST_9),
+    "fashionista": (FASHIONISTA_25,),
+    "fashionista_v02": (FASHIONISTA_56,),
+    "cfpd": (CFPD_23, CFPD_4),
+}
+"""Of each dataset the label map that keeps the most classes apart, then others."""

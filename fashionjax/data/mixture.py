@@ -15,6 +15,7 @@ class Mixture:
     It can be pickled, as they can.
 
     Attributes:
+        names: What each source is called.
         sources: The sources.
 
     Args:
@@ -35,7 +36,7 @@ class Mixture:
                     f" those of the first, {first.class_names} at"
                     f" {first.size}"
                 )
-        self._names = list(sources)
+        self.names = list(sources)
         self.sources = list(sources.values())
         self._ends = list(itertools.accumulate(map(len, self.sources)))
 
@@ -54,4 +55,4 @@ class Mixture:
         part = bisect.bisect_right(self._ends, index)
         source = self.sources[part]
         example = source[index - self._ends[part] + len(source)]
-        return example | {"image_id": f"{self._names[part]}/{example['image_id']}"}
+        return example | {"image_id": f"{self.names[part]}/{example['image_id']}"}

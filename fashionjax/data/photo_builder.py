@@ -19,6 +19,12 @@ from tensorflow_datasets.proto import tf_example_pb2
 from fashionjax.data.card import dataset_card
 from fashionjax.data.images import decode_image, encode_label
 from fashionjax.data.instances import SMALLER_WINS, STACKS, Overlap, format_stacks
+from fashionjax.data.label_counts import (
+    Counted,
+    collect,
+    count_label,
+    write_counts,
+)
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, Quarantine
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.refined import Refinement
@@ -54,6 +60,9 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     - "versions": of the libraries that wrote them;
     - "quarantine": by id why an example was left out;
     - "photos": how many with labels were `found`, and how many are `published`.
+
+    What its labels hold is counted beside the records, see
+    `fashionjax.data.label_counts`.
 
     Datasets of instances have a third feature, `stacks`, and in their metadata
     "overlap" and, by split, how many photos have each of the "categories".
@@ -219,6 +228,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         if self.HAS_INSTANCES:
             info.metadata.update(categories=work.categories, overlap=vars(work.overlap))
         info.write_to_directory(folder)
+        write_counts(folder, {split: collect(work.counts[split]) for split in written})
         (folder / IMAGE_IDS).write_text(json.dumps(work.image_ids))
         (folder / CARD).write_text(dataset_card(info, self.SOURCE_NAMES))
         remove_summaries(folder)
@@ -265,6 +275,7 @@ class _Preparation:
         self.overlap = Overlap()
         self.image_ids: dict[str, list[str]] = {split: [] for split in raw.splits}
         self.categories: dict[str, dict[int, int]] = {split: {} for split in raw.splits}
+        self.counts: dict[str, list[Counted]] = {split: [] for split in raw.splits}
 
     def write(self, split: str, folder: pathlib.Path, name: str) -> list[Written]:
         """Writes the files of a split."""
@@ -300,13 +311,13 @@ class _Preparation:
             "label": io.BytesIO(encode_label(raw.label)),
             "image_id": image_id,
         }
-        note: dict[str, Any] = {}
+        note: dict[str, Any] = {"counts": count_label(raw.label, raw.stacks)}
         if raw.stacks:
             example[STACKS] = format_stacks(raw.stacks)
             overlap = Overlap()
             overlap.add(raw.label, raw.stacks)
             # JSON would make texts of the ids as keys.
-            note = {key: list(pixels.items()) for key, pixels in vars(overlap).items()}
+            note |= {key: list(pixels.items()) for key, pixels in vars(overlap).items()}
         # TFDS leaves the order of the features to chance, and checksums with it.
         record = tf_example_pb2.Example.FromString(  # pyright: ignore[reportAttributeAccessIssue]
             self._features.serialize_example(example)
@@ -318,6 +329,7 @@ class _Preparation:
             self.quarantine.add(image_id, ValueError(note["bad"]))
             return
         self.image_ids[split].append(image_id)
+        self.counts[split].append(note["counts"])
         categories: set[int] = set()
         for key, pixels in vars(self.overlap).items():
             for category_id, count in note.get(key, ()):

@@ -20,10 +20,19 @@ from fashionjax.data.datasets.fashionista import Fashionista, FashionistaV02
 from fashionjax.data.datasets.fashionpedia import Fashionpedia
 from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist2020
 from fashionjax.data.instances import ORDERS, SMALLER_WINS
+from fashionjax.data.label_counts import (
+    LabelCounts,
+    collect,
+    count_label,
+    read_counts,
+    write_counts,
+)
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.data.locking import locked
+from fashionjax.data.parallel import map_in_order
 from fashionjax.data.photo_builder import CARD, PhotoBuilder
 from fashionjax.data.prepared import PreparedSource
+from fashionjax.data.progress import progress
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.refined import Refinement, read_refinement
@@ -261,15 +270,10 @@ def open_split(
             split, or the label map is not for it.
     """
     dataset = _named(name)
+    check_label_map(name, label_map)
     scheme = scheme or dataset.schemes()[0]
     if scheme not in (allowed := [v.name for v in _variants(dataset)]):
         raise ValueError(f"split {scheme!r}; allowed are {', '.join(allowed)}")
-    num_ids = len(dataset.SOURCE_NAMES)
-    if set(label_map.target_of) != set(range(num_ids)):
-        raise ValueError(
-            f"label map {label_map.name!r} is not for {name}; allowed are maps of the"
-            f" ids 0..{num_ids - 1}"
-        )
     directory = _directory(pathlib.Path(data_dir), dataset, scheme)
     if not directory.is_dir():
         raise ValueError(
@@ -311,6 +315,52 @@ def open_raw(
     root = find_raw(name, raw_dir, prepared.data_dir)
     raw = dataset.open_raw(root, variant.scheme, variant.overlap)
     return raw if refinement is None else refinement.apply(raw)
+
+
+def check_label_map(name: str, label_map: LabelMap) -> None:
+    """Refuses a label map of other ids than those of a dataset.
+
+    Raises:
+        ValueError: It is one, or the dataset is unknown.
+    """
+    num_ids = len(_named(name).SOURCE_NAMES)
+    if set(label_map.target_of) != set(range(num_ids)):
+        raise ValueError(
+            f"label map {label_map.name!r} is not for {name}; allowed are maps of the"
+            f" ids 0..{num_ids - 1}"
+        )
+
+
+def count_labels(done: Prepared) -> dict[str, LabelCounts]:
+    """What the labels of each split hold, without any photo being read.
+
+    Datasets that an earlier version prepared have no counts: their labels are read
+    once, and the counts are kept from then on.
+
+    Args:
+        done: The dataset.
+
+    Returns:
+        By split.
+
+    Raises:
+        ValueError: The counts or a label cannot be read.
+    """
+    splits = [split for split, count in done.num_examples.items() if count]
+    kept = {split: read_counts(done.directory, split) for split in splits}
+    counts = {split: found for split, found in kept.items() if found is not None}
+    if len(counts) < len(splits):
+        counts = {split: _count_split(done, split) for split in splits}
+        write_counts(done.directory, counts)
+    return counts
+
+
+def _count_split(done: Prepared, split: str) -> LabelCounts:
+    source = PreparedSource(done.directory, split, None, None)
+    counted = map_in_order(
+        lambda index: count_label(*source.read_label(index)), range(len(source))
+    )
+    return collect(progress(counted, len(source), f"Counting the labels of {split}"))
 
 
 def _named(name: str) -> type[PhotoBuilder]:

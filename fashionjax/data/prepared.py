@@ -8,7 +8,7 @@ import numpy as np
 
 from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.images import decode_image, decode_label, resize_label
-from fashionjax.data.instances import STACKS, parse_stacks
+from fashionjax.data.instances import STACKS, Stacks, parse_stacks
 from fashionjax.data.label_maps import LabelMap
 
 
@@ -91,6 +91,24 @@ class PreparedSource:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         return {IMAGE: image, "image_id": image_id} | labelled
+
+    def read_label(self, index: int) -> tuple[np.ndarray, Stacks]:
+        """Reads a label as it is stored, without its photo.
+
+        Args:
+            index: 0 up to the length, exclusive.
+
+        Returns:
+            uint8 `[height, width]` of source ids, or of numbers of the stacks if there
+            are any.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+        record = self.encoded(index)
+        name = f"the label of image {record['image_id'].decode()!r} of {self.directory}"
+        stacks = parse_stacks(record[STACKS].decode()) if STACKS in record else ()
+        return decode_label(record[LABEL], name=name), stacks
 
     def encoded(self, index: int) -> dict[str, Any]:
         """Reads one example as it is stored.

@@ -60,6 +60,11 @@ class ResizedSource:
         self._open()
 
     @property
+    def directory(self) -> pathlib.Path:
+        """The folder of the prepared version that this is a cache of."""
+        return self.folder.parents[2]
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in the labels."""
         return self.label_map.class_names

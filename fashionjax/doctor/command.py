@@ -8,9 +8,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from fashionjax.data.detector import PersonDetector, load_detector
+from fashionjax.data.label_maps import MAPS_OF, LabelMap
 from fashionjax.data.prepare import DATASETS, default_data_dir, find_raw
 from fashionjax.data.raw_folder import RawFolder
-from fashionjax.doctor.datasets import LABEL_MAPS, StoredDataset, open_dataset
+from fashionjax.doctor.datasets import StoredDataset, open_dataset
 from fashionjax.doctor.duplicates import MAX_DISTANCE
 from fashionjax.doctor.gallery import draw_duplicates, draw_gallery
 from fashionjax.doctor.mapping import describe_mapping
@@ -114,7 +115,7 @@ def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "doctor", help="tell what prepared datasets hold and what is wrong with them"
     )
-    parser.add_argument("datasets", nargs="+", choices=LABEL_MAPS, metavar="DATASET")
+    parser.add_argument("datasets", nargs="+", choices=MAPS_OF, metavar="DATASET")
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
     for name, metavar, text in (
         ("data_dir", "DIR", f"where it is prepared; default: {default_data_dir()}"),
@@ -123,6 +124,12 @@ def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "detector",
             "FILE",
             "finds people: .onnx, or .json of COCO's results",
+        ),
+        (
+            "label_map",
+            "NAME",
+            "whose classes are shown, and printed with the shares of the pixels before"
+            f" and after; default: the first of {_names(MAPS_OF)}",
         ),
     ):
         parser.add_argument(
@@ -133,17 +140,6 @@ def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         )
     parser.add_argument(
         "--split", default="", metavar="SCHEME", help="how photos are divided"
-    )
-    parser.add_argument(
-        "--label_map",
-        default="",
-        metavar="NAME",
-        help="whose classes are shown; also printed, with the shares of the pixels"
-        " before and after; default: the first of "
-        + "; ".join(
-            f"{name}: {', '.join(label_map.name for label_map in label_maps)}"
-            for name, label_maps in LABEL_MAPS.items()
-        ),
     )
     parser.add_argument(
         "--distance",
@@ -180,8 +176,9 @@ def run_doctor(options: argparse.Namespace) -> None:
         ImportError: A network needs onnxruntime, which is not installed.
     """
     out = pathlib.Path(options.out)
+    requests = _requests(options)
     summary = examine(
-        _requests(options),
+        requests,
         out,
         max_distance=options.distance,
         per_class=options.examples,
@@ -189,9 +186,10 @@ def run_doctor(options: argparse.Namespace) -> None:
         seed=options.seed,
         command=_command(vars(options)),
     )
-    if options.label_map:
-        for dataset in summary.datasets:
-            print(describe_mapping(dataset.maps[0], dataset.sources))
+    for request, dataset in zip(requests, summary.datasets, strict=True):
+        label_map, mapped = request.dataset.label_maps[0], dataset.maps[0]
+        title = f"{dataset.name}, {label_map.name}"
+        print(describe_mapping(title, label_map, mapped, dataset.sources))
     lines = [
         f"{dataset.name}: {sum(dataset.num_images.values())} images,"
         f" problems: {len(dataset.problems)}"
@@ -211,10 +209,11 @@ def _requests(options: argparse.Namespace) -> list[Request]:
     data_dirs = _for_each("data_dir", options.data_dir or [default_data_dir()], count)
     raws = _for_each("raw", options.raw, count)
     detectors = _for_each("detector", options.detector, count)
+    label_maps = _for_each("label_map", options.label_map, count)
     requests = []
     for i, name in enumerate(options.datasets):
         dataset = open_dataset(
-            name, pathlib.Path(data_dirs[i]), options.split, options.label_map
+            name, pathlib.Path(data_dirs[i]), options.split, label_maps[i] or ""
         )
         # The same dataset of two folders needs two names.
         earlier = options.datasets[:i].count(name)
@@ -234,6 +233,13 @@ def _open_raw(name: str, raw_dir: str | None, data_dir: str) -> RawFolder | None
     return dataset.open_raw(find_raw(name, raw_dir, data_dir), dataset.schemes()[0])
 
 
+def _names(label_maps: Mapping[str, Sequence[LabelMap]]) -> str:
+    return "; ".join(
+        f"{dataset}: {', '.join(label_map.name for label_map in found)}"
+        for dataset, found in label_maps.items()
+    )
+
+
 def _for_each(name: str, values: Sequence | None, count: int) -> Sequence:
     """One value for each dataset."""
     if not values:
@@ -250,7 +256,7 @@ def _for_each(name: str, values: Sequence | None, count: int) -> Sequence:
 
 def _command(options: Mapping[str, object]) -> str:
     words = ["python", "-m", "fashionjax.data", "doctor", *_list(options["datasets"])]
-    names = "data_dir", "raw", "detector", "split", "label_map", "distance"
+    names = "data_dir", "raw", "detector", "label_map", "split", "distance"
     for name in (*names, "examples", "out"):
         words += [f"--{name}={value}" for value in _list(options[name])]
     return shlex.join(words)

@@ -9,31 +9,9 @@ from typing import Any
 from fashionjax.constants import LABEL
 from fashionjax.data.dataset import SPLITS, Source
 from fashionjax.data.instances import STACKS
-from fashionjax.data.label_maps import (
-    CCP_4,
-    CCP_4_BARE,
-    CCP_59,
-    CFPD_4,
-    CFPD_23,
-    FASHIONISTA_25,
-    FASHIONISTA_56,
-    FASHIONPEDIA_47,
-    IMATERIALIST_9,
-    LabelMap,
-)
+from fashionjax.data.label_maps import MAPS_OF, LabelMap
 from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.variant import REFINED
-
-LABEL_MAPS: Mapping[str, tuple[LabelMap, ...]] = {
-    "ccp": (CCP_59, CCP_4, CCP_4_BARE),
-    "imaterialist2019": (FASHIONPEDIA_47, IMATERIALIST_9),
-    "imaterialist2020": (FASHIONPEDIA_47, IMATERIALIST_9),
-    "fashionpedia": (FASHIONPEDIA_47, IMATERIALIST_9),
-    "fashionista": (FASHIONISTA_25,),
-    "fashionista_v02": (FASHIONISTA_56,),
-    "cfpd": (CFPD_23, CFPD_4),
-}
-"""Of each dataset the label map that keeps the most classes apart, then others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +62,7 @@ def open_dataset(
     """Opens a prepared dataset.
 
     Args:
-        name: A key of `LABEL_MAPS`.
+        name: A key of `MAPS_OF`.
         data_dir: The folder that it was prepared into.
         scheme: How its photos are divided; may be empty where it was prepared for one
             scheme only.
@@ -94,8 +72,8 @@ def open_dataset(
         ValueError: Unknown or not prepared there, or several schemes to choose from, or
             the dataset has no such label map.
     """
-    if name not in LABEL_MAPS:
-        raise ValueError(f"dataset {name!r}; allowed are {', '.join(LABEL_MAPS)}")
+    if name not in MAPS_OF:
+        raise ValueError(f"dataset {name!r}; allowed are {', '.join(MAPS_OF)}")
     directory = _find(name, data_dir, scheme)
     info = json.loads((directory / "dataset_info.json").read_text())
     present = {
@@ -105,7 +83,7 @@ def open_dataset(
     }
     metadata_file = directory / "metadata.json"
     metadata = json.loads(metadata_file.read_text()) if metadata_file.exists() else {}
-    maps = {found.name: found for found in LABEL_MAPS[name]}
+    maps = {found.name: found for found in MAPS_OF[name]}
     shown = label_map or next(iter(maps))
     if shown not in maps:
         raise ValueError(

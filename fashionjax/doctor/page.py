@@ -364,11 +364,12 @@ def _mapping_rows(
 ) -> list[str]:
     """A row for each source id; those of a class lie together."""
     rows = []
-    for found in mapped_classes(mapped, sources):
+    counts = mapped.splits[ALL]
+    for found in mapped_classes(label_map, mapped, sources):
         room = f'<td rowspan="{max(1, len(found.sources))}">'
         no_class = found.class_id == IGNORE_INDEX
         name = found.name if no_class else _name(label_map, found.class_id)
-        images = "–" if found.images is None else f"{found.images:,}"
+        images = "–" if no_class else f"{counts.images[found.class_id]:,}"
         cells = (
             f"{room}{name}</td>{room}{share_text(found.share)}</td>{room}{images}</td>"
         )

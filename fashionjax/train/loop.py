@@ -20,6 +20,7 @@ from fashionjax import distributed
 from fashionjax.compilation_cache import CacheWatch
 from fashionjax.constants import EXAMPLE_INDEX
 from fashionjax.data import pipeline
+from fashionjax.data.label_map_table import describe_dataset
 from fashionjax.pretrained.load import NONE
 from fashionjax.train import summary
 from fashionjax.train.checkpoints import Checkpoints
@@ -312,6 +313,8 @@ def _start(run: Run, checkpoints: Checkpoints, start_step: int) -> TrainState:
     if not run.dataset.has_test:
         del num_examples["test"]
     print_line(summary.describe_run(state, run.config, run.num_steps, num_examples))
+    if not start_step:
+        print_line(describe_dataset(run.dataset))
     return state
 
 

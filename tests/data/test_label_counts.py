@@ -1,0 +1,186 @@
+"""Pixels and photos, counted while preparing, under label maps that come later."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from fashionjax.constants import IGNORE_INDEX
+from fashionjax.data.__main__ import main
+from fashionjax.data.dataset import Dataset
+from fashionjax.data.datasets.synthetic import SyntheticSource
+from fashionjax.data.in_memory import InMemory
+from fashionjax.data.label_counts import (
+    FILE,
+    collect,
+    count_label,
+    read_counts,
+    write_counts,
+)
+from fashionjax.data.label_map_table import (
+    count_shares,
+    describe_dataset,
+    describe_label_map,
+)
+from fashionjax.data.label_maps import CCP_4, CCP_59, IMATERIALIST_9
+from fashionjax.data.mixture import Mixture
+from fashionjax.data.prepare import count_labels, open_split, prepare
+from fashionjax.data.synthesize import drawn_photo, synthesize
+
+JUMPSUIT = 11
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """iMaterialist 2020, whose scheme keeps photos with a jumpsuit."""
+    root = tmp_path_factory.mktemp("counts")
+    synthesize("imaterialist2020", root / "raw", COUNT)
+    return prepare("imaterialist2020", root / "raw", root / "data")
+
+
+def _photos(prepared, split):
+    ids = json.loads((prepared.directory / "image_ids.json").read_text())[split]
+    return [drawn_photo(int(image_id, 16)) for image_id in ids]
+
+
+def test_counts_are_those_of_the_painted_labels(prepared):
+    for split in prepared.num_examples:
+        photos = _photos(prepared, split)
+        counts = read_counts(prepared.directory, split)
+        assert counts.num_photos == len(photos)
+        sources, classes = np.zeros((2, 256), np.int64)
+        for photo in photos:
+            for category in set(photo.category_ids.tolist()):
+                shown = photo.masks[photo.category_ids == category].any(axis=0)
+                sources[category] += shown.sum()
+            if JUMPSUIT not in photo.category_ids:
+                label = IMATERIALIST_9.paint(photo.masks, photo.category_ids)
+                classes += np.bincount(label.ravel(), minlength=256)
+        assert counts.pixels_of_sources().tolist() == sources.tolist()
+        assert counts.pixels_of_classes(IMATERIALIST_9).tolist() == classes.tolist()
+        assert counts.pixels_of_nothing() == sum(
+            (~p.masks.any(axis=0)).sum() for p in photos
+        )
+        dropped = [JUMPSUIT in p.category_ids for p in photos]
+        assert counts.dropped_by(IMATERIALIST_9).tolist() == dropped
+        assert counts.has_classes(IMATERIALIST_9).tolist() == [
+            [
+                any(IMATERIALIST_9.target_of[i] == c for i in p.category_ids.tolist())
+                for c in range(9)
+            ]
+            for p in photos
+        ]
+
+
+def test_pixels_without_a_label_are_no_class(tmp_path):
+    label = np.array([[0, 19, 41, IGNORE_INDEX], [0, 0, 0, 0]], np.uint8)
+    counts = collect([count_label(label, ())] * 3)
+    write_counts(tmp_path, {"train": counts})
+    counts = read_counts(tmp_path, "train")
+    classes = counts.pixels_of_classes(CCP_4)
+    assert classes[[0, 2, 3, IGNORE_INDEX]].tolist() == [15, 3, 3, 3]
+    ignoring = dataclasses.replace(CCP_4, target_of=CCP_4.target_of | {41: 255})
+    shares = count_shares(ignoring, [counts])
+    assert shares.before[41] == pytest.approx(1 / 7)
+    assert shares.after[2] == pytest.approx(1 / 6)
+    assert shares.ignored == pytest.approx(2 / 8)
+    table = describe_label_map("title", ignoring, [counts]).splitlines()
+    assert table[0].split() == ["title", "before", "after", "class"]
+    assert table[-2].split() == ["skin", "14.286", "25.000", "no", "label"]
+    assert table[-1] == "0 images left out"
+
+
+def test_a_dataset_of_an_earlier_version_is_counted_once(write_ccp, tmp_path, capsys):
+    raw, labels = write_ccp([f"{i:04d}" for i in range(1, 21)])
+    done = prepare("ccp", raw, tmp_path / "data")
+    before = count_labels(done)
+    (done.directory / FILE).unlink()
+    words = ["prepare", "ccp", f"--data_dir={tmp_path / 'data'}", "--label_map=ccp_4"]
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    assert "Counting the labels of train" in captured.err
+    pixels = np.stack([*labels.values()])
+    skin = 100 * (pixels == 41).mean()
+    line = f"{skin:.3f}"
+    assert [w.split() for w in captured.out.splitlines() if w.startswith("skin")] == [
+        ["skin", line, line, "skin"]
+    ]
+    for split, counts in count_labels(done).items():
+        np.testing.assert_array_equal(counts.rows, before[split].rows)
+        assert counts.stacks == before[split].stacks
+    assert main(words) == 0
+    assert "Counting" not in capsys.readouterr().err
+
+
+def test_a_run_tells_what_was_counted(write_ccp, tmp_path):
+    raw, labels = write_ccp([f"{i:04d}" for i in range(1, 31)])
+    prepare("ccp", raw, tmp_path / "data")
+
+    def opened(resized=()):
+        return {
+            s: open_split(
+                "ccp", tmp_path / "data", s, (6, 4), CCP_4, resized=s in resized
+            )
+            for s in ("train", "val", "test")
+        }
+
+    plain = opened()
+    table = describe_dataset(Dataset("ccp", CCP_4, (6, 4), plain))
+    counts = [read_counts(s.directory, name) for name, s in plain.items()]
+    assert table == describe_label_map("ccp, ccp_4", CCP_4, counts)
+    shares = np.bincount(CCP_4.apply(np.stack([*labels.values()])).ravel()) / 30 / 108
+    for class_name, share in zip(CCP_4.class_names, shares, strict=True):
+        # The first source of a class has what all of them are together.
+        (row,) = [
+            line.split()
+            for line in table.splitlines()[1:-1]
+            if line.split()[-1] == class_name and len(line.split()) == 4
+        ]
+        assert row[2] == f"{100 * share:.3f}"
+    kept = {s: InMemory(source) for s, source in opened(resized=["train"]).items()}
+    assert describe_dataset(Dataset("ccp", CCP_4, (6, 4), kept)) == table
+    mixture = {
+        s: Mixture({"one": source, "two": source}) for s, source in plain.items()
+    }
+    told = describe_dataset(Dataset("mixed", CCP_4, (6, 4), mixture))
+    assert told == "\n".join(
+        [table.replace("ccp, ccp_4", f"{n}, ccp_4") for n in ("one", "two")]
+    )
+    (plain["train"].directory / FILE).unlink()
+    assert describe_dataset(Dataset("ccp", CCP_4, (6, 4), plain)) == (
+        "ccp, ccp_4: pixels are not counted; python -m fashionjax.data prepare ccp"
+        f" --data_dir={tmp_path / 'data'} --split=hash_80_10_10 counts them"
+    )
+
+
+def test_drawn_photos_are_not_counted():
+    sources = {"train": SyntheticSource("train", 2, (64, 64), IMATERIALIST_9)}
+    told = describe_dataset(Dataset("synthetic", IMATERIALIST_9, (64, 64), sources))
+    assert told == "synthetic, imaterialist_9: pixels are not counted"
+
+
+def test_damaged_counts_are_named(write_ccp, tmp_path):
+    raw, _ = write_ccp([f"{i:04d}" for i in range(1, 21)])
+    done = prepare("ccp", raw, tmp_path / "data")
+    path = done.directory / FILE
+    for damage in (b"", path.read_bytes()[:300], b"text"):
+        path.write_bytes(damage)
+        with pytest.raises(ValueError, match=r"cannot read .*label_counts\.npz"):
+            read_counts(done.directory, "train")
+
+
+def test_a_map_of_other_ids_is_refused(write_ccp, tmp_path, capsys):
+    raw, _ = write_ccp([f"{i:04d}" for i in range(1, 21)])
+    words = ["prepare", "ccp", f"--raw={raw}", f"--data_dir={tmp_path / 'data'}"]
+    assert main([*words, "--label_map=imaterialist_9"]) == 1
+    assert "'imaterialist_9' is not for ccp" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_all_ids_have_a_row():
+    counts = collect([count_label(np.arange(59, dtype=np.uint8)[None], ())])
+    table = describe_label_map("ccp_59", CCP_59, [counts]).splitlines()
+    assert len(table) == 1 + 59 + 1
+    assert {line.split()[-3] for line in table[1:-1]} == {f"{100 / 59:.3f}"}
