@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -168,19 +169,21 @@ def _parts(name: str, source: Source) -> Iterator[tuple[str, Source]]:
 
 def _describe_part(name: str, sources: Sequence[Source], label_map: LabelMap) -> str:
     """The table of a dataset's splits."""
-    counts, how = [], ""
+    # Where a scheme leaves none to test, the split to validate is there twice.
+    counts: dict[tuple[pathlib.Path, str], LabelCounts | None] = {}
+    how = ""
     for source in sources:
         if not isinstance(source, (PreparedSource, ResizedSource)):
             continue
         assert source.label_map is not None  # a run's sources have one
         label_map, directory = source.label_map, source.directory
-        counts.append(read_counts(directory, source.split))
+        counts[directory, source.split] = read_counts(directory, source.split)
         how = (
             f"; python -m fashionjax.data prepare {name}"
             f" --data_dir={directory.parents[2]} --split={directory.parents[0].name}"
             " counts them"
         )
-    known = [found for found in counts if found is not None]
+    known = [found for found in counts.values() if found is not None]
     title = f"{name}, {label_map.name}"
     if not known or len(known) < len(counts):
         return f"{title}: pixels are not counted{how}"

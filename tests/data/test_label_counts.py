@@ -139,6 +139,9 @@ def test_a_run_tells_what_was_counted(write_ccp, tmp_path):
             if line.split()[-1] == class_name and len(line.split()) == 4
         ]
         assert row[2] == f"{100 * share:.3f}"
+    twice = {s: plain["val"] for s in ("val", "test")}
+    told = describe_dataset(Dataset("ccp", CCP_4, (6, 4), twice))
+    assert told == describe_label_map("ccp, ccp_4", CCP_4, [counts[1]])
     kept = {s: InMemory(source) for s, source in opened(resized=["train"]).items()}
     assert describe_dataset(Dataset("ccp", CCP_4, (6, 4), kept)) == table
     mixture = {
