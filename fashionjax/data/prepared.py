@@ -9,6 +9,7 @@ import numpy as np
 from fashionjax.constants import IMAGE, LABEL
 from fashionjax.data.images import decode_image, decode_label, resize_label
 from fashionjax.data.instances import STACKS, Stacks, parse_stacks
+from fashionjax.data.label_counts import read_counts
 from fashionjax.data.label_maps import LabelMap
 
 
@@ -36,11 +37,12 @@ class PreparedSource:
             size: (height, width) of what comes out; the aspect ratio is not kept. None
                 leaves every image and every label as large as it is.
             label_map: From the ids in the files to the classes; None leaves labels as
-                they are stored, and gives the stacks of instances with them.
+                they are stored, and gives the stacks of instances with them. Photos
+                that the map drops are not there.
 
         Raises:
-            ValueError: The size is not positive, the split does not exist, or it holds
-                photos that the label map drops.
+            ValueError: The size is not positive, the split does not exist, the label
+                map drops all of it, or some and it is not known which.
         """
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise ValueError(f"size {size}: allowed are (height, width), both positive")
@@ -49,7 +51,7 @@ class PreparedSource:
         self.label_map = label_map
         self.directory = directory
         self._records = _open(directory, split)
-        _check_dropped(directory, split, label_map)
+        self._kept = _kept(directory, split, label_map)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -57,8 +59,8 @@ class PreparedSource:
         return () if self.label_map is None else self.label_map.class_names
 
     def __len__(self) -> int:
-        """Number of examples in the split."""
-        return len(self._records)
+        """Number of examples in the split that the label map keeps."""
+        return len(self._records) if self._kept is None else len(self._kept)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Reads one example.
@@ -124,7 +126,8 @@ class PreparedSource:
             ValueError: The record is damaged.
         """
         try:
-            return self._records[index]
+            place = index if self._kept is None else int(self._kept[index])
+            return self._records[place]
         except RuntimeError as error:  # of ArrayRecord, which checks a hash
             raise ValueError(
                 f"cannot read example {index} of split {self.split} of"
@@ -155,22 +158,32 @@ class PreparedSource:
         self._records = _open(self.directory, self.split)
 
 
-def _check_dropped(
+def _kept(
     directory: pathlib.Path, split: str, label_map: LabelMap | None
-) -> None:
-    """Refuses a label map that drops photos which are there."""
+) -> np.ndarray | None:
+    """Positions of the photos that the label map keeps; None: it keeps all."""
     if label_map is None or not label_map.dropped:
-        return
-    metadata = json.loads((directory / "metadata.json").read_text())
-    photos = metadata.get("categories", {}).get(split, {})
-    found = {i: photos[str(i)] for i in label_map.dropped if str(i) in photos}
-    if found:
+        return None
+    counts = read_counts(directory, split)
+    if counts is None:
+        # An earlier version counted photos by category, of datasets of instances.
+        metadata = json.loads((directory / "metadata.json").read_text())
+        photos = metadata.get("categories", {}).get(split)
+        if photos is not None and not photos.keys() & set(map(str, label_map.dropped)):
+            return None
         raise ValueError(
-            f"label map {label_map.name!r} drops photos with the id(s)"
-            f" {sorted(found)}; split {split} of {directory} has"
-            f" {sum(found.values())}: choose another label map, or divide the dataset"
-            " by a scheme that leaves them out"
+            f"label map {label_map.name!r} drops some photos, and which of {directory}"
+            " was not counted yet; python -m fashionjax.data prepare"
+            f" {directory.parents[1].name} --data_dir={directory.parents[2]}"
+            f" --split={directory.parent.name} counts"
         )
+    dropped = counts.dropped_by(label_map)
+    if dropped.all():
+        raise ValueError(
+            f"label map {label_map.name!r} drops all {len(dropped)} photos of split"
+            f" {split} of {directory}"
+        )
+    return np.flatnonzero(~dropped) if dropped.any() else None
 
 
 def _open(directory: pathlib.Path, split: str) -> Any:

@@ -174,7 +174,7 @@ def resized_folder(source: PreparedSource) -> pathlib.Path:
     """Where the cache of a split lies, whether it is there or not.
 
     The name tells the size and the label map; the digits behind it stand for the
-    classes of all ids and for the prepared records.
+    classes of all ids, those that drop photos, and the prepared records.
 
     Raises:
         ValueError: The source has no size or no label map.
@@ -183,6 +183,7 @@ def resized_folder(source: PreparedSource) -> pathlib.Path:
         raise ValueError("a source without a size and a label map has no cache")
     digest = hashlib.sha256()
     key = [_FORMAT, source.size, sorted(source.label_map.target_of.items())]
+    key += [sorted(source.label_map.dropped)] * bool(source.label_map.dropped)
     digest.update(json.dumps(key).encode())
     for name in ("dataset_info.json", "metadata.json"):
         digest.update((source.directory / name).read_bytes())

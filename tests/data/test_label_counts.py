@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from fashionjax.constants import IGNORE_INDEX
 from fashionjax.data.__main__ import main
 from fashionjax.data.dataset import Dataset
 from fashionjax.data.datasets.synthetic import SyntheticSource
+from fashionjax.data.images import resize_label
 from fashionjax.data.in_memory import InMemory
 from fashionjax.data.label_counts import (
     FILE,
@@ -23,7 +26,7 @@ from fashionjax.data.label_map_table import (
     describe_dataset,
     describe_label_map,
 )
-from fashionjax.data.label_maps import CCP_4, CCP_59, IMATERIALIST_9
+from fashionjax.data.label_maps import CCP_4, CCP_59, FASHIONPEDIA_47, IMATERIALIST_9
 from fashionjax.data.mixture import Mixture
 from fashionjax.data.prepare import count_labels, open_split, prepare
 from fashionjax.data.synthesize import drawn_photo, synthesize
@@ -72,6 +75,61 @@ def test_counts_are_those_of_the_painted_labels(prepared):
             ]
             for p in photos
         ]
+
+
+@pytest.mark.parametrize("resized", [False, True])
+def test_a_label_map_drops_its_photos_under_any_scheme(prepared, resized):
+    for split in prepared.num_examples:
+        source = open_split(
+            "imaterialist2020",
+            prepared.data_dir,
+            split,
+            (30, 20),
+            IMATERIALIST_9,
+            resized=resized,
+        )
+        photos = _photos(prepared, split)
+        kept = [p for p in photos if JUMPSUIT not in p.category_ids]
+        assert len(source) == len(kept) == len([*source])
+        again = pickle.loads(pickle.dumps(source))
+        for index, photo in enumerate(kept):
+            label = IMATERIALIST_9.paint(photo.masks, photo.category_ids)
+            expected = resize_label(label, (30, 20))
+            np.testing.assert_array_equal(source[index]["label"], expected)
+            np.testing.assert_array_equal(again[index]["label"], expected)
+        with pytest.raises(IndexError):
+            source[len(kept)]
+        everything = open_split(
+            "imaterialist2020", prepared.data_dir, split, (30, 20), FASHIONPEDIA_47
+        )
+        assert len(everything) == len(photos)
+
+
+def test_what_is_dropped_has_to_be_known(prepared, tmp_path):
+    folder = tmp_path / "imaterialist2020/random_80_10_10"
+    shutil.copytree(prepared.directory, folder / "1.0.0")
+    (folder / "1.0.0" / FILE).unlink()
+    options = ("imaterialist2020", tmp_path, "train", (30, 20))
+    with pytest.raises(
+        ValueError, match=r"prepare imaterialist2020 --data_dir=\S+ --s"
+    ):
+        open_split(*options, IMATERIALIST_9)
+    words = ["prepare", "imaterialist2020", f"--data_dir={tmp_path}"]
+    assert main([*words, "--split=random_80_10_10"]) == 0
+    dropped = [JUMPSUIT in p.category_ids for p in _photos(prepared, "train")]
+    assert any(dropped)
+    assert len(open_split(*options, IMATERIALIST_9)) == dropped.count(False)
+    (folder / "1.0.0" / FILE).unlink()
+    metadata = json.loads((folder / "1.0.0/metadata.json").read_text())
+    (absent,) = [
+        i for i in range(46) if not metadata["categories"]["train"].get(f"{i}")
+    ][:1]
+    harmless = dataclasses.replace(IMATERIALIST_9, dropped=frozenset({absent}))
+    assert len(open_split(*options, harmless)) == len(dropped)
+    assert main([*words, "--split=random_80_10_10"]) == 0
+    everything = dataclasses.replace(IMATERIALIST_9, dropped=frozenset(range(46)))
+    with pytest.raises(ValueError, match="'imaterialist_9' drops all"):
+        open_split(*options, everything)
 
 
 def test_pixels_without_a_label_are_no_class(tmp_path):
