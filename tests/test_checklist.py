@@ -42,7 +42,8 @@ def test_every_file_is_there():
 
 
 def test_every_key_is_one_of_a_config():
-    configs = [load_config(name) for name in FILES]
+    presets = ("synthetic", "ccp4_full")
+    configs = [load_config(name, preset) for name in FILES for preset in presets]
     for code in CODE:
         if code.startswith("--config."):
             key = code.removeprefix("--config.").partition("=")[0]

@@ -15,9 +15,9 @@ from ml_collections import ConfigDict
 from fashionjax import builders
 from fashionjax.constants import LABEL
 from fashionjax.data.dataset import Source
-from fashionjax.data.label_maps import LabelMap
+from fashionjax.data.label_maps import MAPS_OF, LabelMap
 from fashionjax.data.prepare import default_data_dir, full_scheme
-from fashionjax.doctor.datasets import LABEL_MAPS, open_dataset
+from fashionjax.doctor.datasets import open_dataset
 from fashionjax.train.run_config import read_config
 
 MAX_EXAMPLES = 2_000
@@ -82,7 +82,7 @@ def _pixels(
 def _sizes(
     config: ConfigDict, drawn: Sequence[int]
 ) -> Int64[np.ndarray, "images 2"] | None:
-    if config.name not in LABEL_MAPS:
+    if config.name not in MAPS_OF:
         return None
     data_dir = Path(config.data_dir or default_data_dir())
     scheme = full_scheme(
