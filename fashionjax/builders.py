@@ -191,6 +191,7 @@ def _splits(
         config.data_dir or None,
         scheme=config.split or None,
         overlap=config.overlap,
+        first_pixel=config.first_pixel,
         refined_dir=refined_dir or None,
     )
     return {

@@ -265,6 +265,8 @@ def own(config: ConfigDict, name: str, *, label_map: str = "") -> None:
     config.data.refined_dir = ""
     # Which of several instances is on top, where the dataset labels instances.
     config.data.overlap = "smaller_wins"
+    # The number of a photo's first pixel, where labels are run lengths; 1 or 0.
+    config.data.first_pixel = 1
     config.data.cache = False
     config.data.resized = "none"
 

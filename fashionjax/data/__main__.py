@@ -24,7 +24,7 @@ from fashionjax.data.prepare import (
     prepare,
 )
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
-from fashionjax.data.refine_command import add_refine, run_refine
+from fashionjax.data.refine_command import add_first_pixel, add_refine, run_refine
 from fashionjax.data.refined import describe_refinement
 from fashionjax.data.stratified import describe_counts
 from fashionjax.data.synthesize import WRITERS, synthesize
@@ -59,6 +59,7 @@ def _prepare(options: argparse.Namespace) -> None:
         options.data_dir,
         scheme=options.split,
         overlap=options.overlap,
+        first_pixel=options.first_pixel,
         refined_dir=options.refined,
         max_bad_fraction=options.max_bad,
         overwrite=options.overwrite,
@@ -173,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         default=SMALLER_WINS,
         help="which of several instances on a pixel is on top; default: %(default)s",
     )
+    add_first_pixel(command)
     command.add_argument(
         "--refined",
         metavar="DIR",

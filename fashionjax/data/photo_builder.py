@@ -78,6 +78,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         SOURCE_NAMES: The names of all ids that its labels can have, by position.
         NUM_PUBLISHED: Number of photos with labels as its publishers give it.
         HAS_INSTANCES: Whether its labels are instances that may overlap.
+        NUMBERS_PIXELS: Whether its labels are run lengths with numbers of pixels.
         WITHOUT_TEST: Schemes that leave no photo to test.
     """
 
@@ -90,6 +91,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     SOURCE_NAMES: ClassVar[Sequence[str]]
     NUM_PUBLISHED: ClassVar[int]
     HAS_INSTANCES: ClassVar[bool] = False
+    NUMBERS_PIXELS: ClassVar[bool] = False
     WITHOUT_TEST: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
@@ -144,7 +146,11 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     @classmethod
     @abc.abstractmethod
     def open_raw(
-        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+        cls,
+        root: pathlib.Path,
+        scheme: str,
+        overlap: str = SMALLER_WINS,
+        first_pixel: int = 1,
     ) -> RawFolder:
         """Opens the folder that `find_raw` found.
 
@@ -152,6 +158,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             root: The folder.
             scheme: One of `schemes`.
             overlap: Which of several instances is on top; see `instances.ORDERS`.
+            first_pixel: The number of a photo's first pixel in run lengths, 1 or 0.
         """
 
     def _features(self) -> tfds.features.FeaturesDict:
@@ -189,7 +196,8 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             ValueError: The raw files are missing, or too many of them damaged.
         """
         root = self.find_raw(raw_dir)
-        raw = self.open_raw(root, self._variant.scheme, self._variant.overlap)
+        variant = self._variant
+        raw = self.open_raw(root, variant.scheme, variant.overlap, variant.first_pixel)
         origin = {"raw": self.fingerprint(root), "versions": _versions()}
         if self._refinement is not None:
             origin["raw"] |= self._refinement.identity
@@ -225,6 +233,8 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
                 for split, files in written.items()
             },
         )
+        if self.NUMBERS_PIXELS:
+            info.metadata.update(first_pixel=variant.first_pixel)
         if self.HAS_INSTANCES:
             info.metadata.update(categories=work.categories, overlap=vars(work.overlap))
         info.write_to_directory(folder)

@@ -93,13 +93,14 @@ def default_data_dir() -> pathlib.Path:
     return pathlib.Path(cache) / "fashionjax"
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 (keywords of independent meaning)
     name: str,
     raw_dir: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     *,
     scheme: str | None = None,
     overlap: str = SMALLER_WINS,
+    first_pixel: int = 1,
     refined_dir: str | os.PathLike[str] | None = None,
     max_bad_fraction: float = MAX_BAD_FRACTION,
     overwrite: bool = False,
@@ -118,6 +119,8 @@ def prepare(
             `Prepared.scheme` says; None for the first of them.
         overlap: Which of several instances on a pixel is on top, one of
             `fashionjax.data.instances.ORDERS`.
+        first_pixel: The number of a photo's first pixel in run lengths, 1 or 0; both
+            for datasets that have them alone.
         refined_dir: A folder of `refine`'s decisions: photos are cropped or left out
             as it says, and what is kept is divided. None for the photos as they are.
         max_bad_fraction: Share of the photos, 0..1, that may be left out because they
@@ -128,12 +131,13 @@ def prepare(
         Where it is and what it holds.
 
     Raises:
-        ValueError: Unknown dataset, scheme or order; the raw files are missing, too
-            many of them damaged, or others than those it was prepared from; so are
-            the decisions.
+        ValueError: Unknown dataset, scheme or order, or a number that is not allowed;
+            the raw files are missing, too many of them damaged, or others than those it
+            was prepared from; so are the decisions.
     """
     dataset = _named(name)
-    variant = _variant(dataset, scheme, overlap, refined_dir is not None)
+    refined = refined_dir is not None
+    variant = _variant(dataset, scheme, overlap, refined, first_pixel)
     root = _root(data_dir)
     directory = _directory(root, dataset, variant.name)
     found = directory.is_dir() and not overwrite
@@ -208,6 +212,7 @@ def full_scheme(
     *,
     overlap: str = SMALLER_WINS,
     refined: bool = False,
+    first_pixel: int = 1,
 ) -> str:
     """What `Prepared.scheme` says of a dataset that is prepared so.
 
@@ -216,11 +221,12 @@ def full_scheme(
         scheme: How photos are divided; None for the dataset's first scheme.
         overlap: One of `fashionjax.data.instances.ORDERS`.
         refined: Whether `refine` has decided.
+        first_pixel: The number of a photo's first pixel in run lengths.
 
     Raises:
-        ValueError: Unknown dataset, scheme or order.
+        ValueError: Unknown dataset, scheme or order, or a number that is not allowed.
     """
-    return _variant(_named(name), scheme, overlap, refined).name
+    return _variant(_named(name), scheme, overlap, refined, first_pixel).name
 
 
 def _tell_odd(name: str, directory: pathlib.Path, metadata: Mapping[str, Any]) -> None:
@@ -304,17 +310,49 @@ def open_raw(
     Raises:
         ValueError: These are no such files, or decisions are missing.
     """
-    dataset = _named(name)
-    (variant,) = [v for v in _variants(dataset) if v.name == prepared.scheme]
+    variant = _prepared_variant(name, prepared.scheme)
     refinement = _refinement(refined_dir, None)
     if variant.refined and refinement is None:
         raise ValueError(
             f"{variant.name} cannot be compared with {raw_dir} without its decisions:"
             " --refined=DIR"
         )
-    root = find_raw(name, raw_dir, prepared.data_dir)
-    raw = dataset.open_raw(root, variant.scheme, variant.overlap)
+    raw = open_published(name, prepared.scheme, raw_dir, prepared.data_dir)
     return raw if refinement is None else refinement.apply(raw)
+
+
+def open_published(
+    name: str,
+    scheme: str,
+    raw_dir: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str],
+) -> RawFolder:
+    """Opens raw files as a prepared dataset reads them, but for `refine`'s decisions.
+
+    Args:
+        name: One of `DATASETS`.
+        scheme: What `Prepared.scheme` says of it.
+        raw_dir: As `prepare` takes it.
+        data_dir: Where it was prepared.
+
+    Raises:
+        ValueError: These are no such files.
+    """
+    variant = _prepared_variant(name, scheme)
+    return DATASETS[name].open_raw(
+        find_raw(name, raw_dir, data_dir),
+        variant.scheme,
+        variant.overlap,
+        variant.first_pixel,
+    )
+
+
+def _prepared_variant(name: str, scheme: str) -> Variant:
+    """The variant that `Prepared.scheme` names."""
+    named = {variant.name: variant for variant in _variants(_named(name))}
+    if scheme not in named:
+        raise ValueError(f"split {scheme!r}; allowed are {', '.join(named)}")
+    return named[scheme]
 
 
 def check_label_map(name: str, label_map: LabelMap) -> None:
@@ -378,12 +416,17 @@ def _root(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
 def _variants(dataset: type[PhotoBuilder]) -> list[Variant]:
     """All ways to prepare a dataset."""
     orders = tuple(ORDERS) if dataset.HAS_INSTANCES else (SMALLER_WINS,)
-    kinds = itertools.product(dataset.schemes(), orders, (False, True))
+    numbers = (1, 0) if dataset.NUMBERS_PIXELS else (1,)
+    kinds = itertools.product(dataset.schemes(), orders, (False, True), numbers)
     return [Variant(*kind) for kind in kinds]
 
 
 def _variant(
-    dataset: type[PhotoBuilder], scheme: str | None, overlap: str, refined: bool
+    dataset: type[PhotoBuilder],
+    scheme: str | None,
+    overlap: str,
+    refined: bool,
+    first_pixel: int,
 ) -> Variant:
     """The way to prepare a dataset that is meant."""
     schemes = dataset.schemes()
@@ -391,7 +434,13 @@ def _variant(
     if scheme is not None and scheme not in named:
         raise ValueError(f"split {scheme!r}; allowed are {', '.join(schemes)}")
     usual = named[scheme or schemes[0]]
-    allowed = dict.fromkeys(v.overlap for v in _variants(dataset))
+    numbers = sorted({v.first_pixel for v in named.values()})
+    if first_pixel not in numbers:
+        raise ValueError(
+            f"first_pixel {first_pixel}; allowed for {dataset.name} are"
+            f" {', '.join(map(str, numbers))}"
+        )
+    allowed = dict.fromkeys(v.overlap for v in named.values())
     if overlap not in allowed:
         why = "" if dataset.HAS_INSTANCES else ", as it has no instances"
         raise ValueError(
@@ -402,6 +451,7 @@ def _variant(
         usual.scheme,
         usual.overlap if overlap == SMALLER_WINS else overlap,
         refined or usual.refined,
+        usual.first_pixel if first_pixel == 1 else first_pixel,
     )
 
 

@@ -19,7 +19,7 @@ from fashionjax.data.label_maps import (
     LabelMap,
 )
 from fashionjax.data.paths import roots
-from fashionjax.data.prepare import DATASETS, default_data_dir, find_raw
+from fashionjax.data.prepare import default_data_dir, full_scheme, open_published
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.refine import (
     DECISIONS_FILE,
@@ -70,6 +70,7 @@ def add_refine(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="where prepared datasets lie: archives are unpacked beside them; default:"
         f" {default_data_dir()}",
     )
+    add_first_pixel(command)
     command.add_argument(
         "--detector",
         metavar="FILE",
@@ -99,6 +100,18 @@ def add_refine(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
 
 
+def add_first_pixel(command: argparse.ArgumentParser) -> None:
+    """Adds the option that all have who read raw files before they are prepared."""
+    command.add_argument(
+        "--first_pixel",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        help="the number of a photo's first pixel in run lengths (EncodedPixels);"
+        " default: %(default)s",
+    )
+
+
 def run_refine(options: argparse.Namespace) -> None:
     """Decides, writes the page and the summary, and prints how it went.
 
@@ -113,7 +126,9 @@ def run_refine(options: argparse.Namespace) -> None:
         options.out or default_data_dir() / "refined" / options.dataset
     ).expanduser()
     examples = _READERS[options.dataset](
-        options.raw, pathlib.Path(options.data_dir or default_data_dir())
+        options.raw,
+        pathlib.Path(options.data_dir or default_data_dir()),
+        options.first_pixel,
     )
     outcome = refine(
         examples,
@@ -190,11 +205,15 @@ def _left_over(
 
 
 def _published(
-    name: str, label_map: LabelMap, raw: str, data_dir: pathlib.Path
+    name: str,
+    label_map: LabelMap,
+    raw: str,
+    data_dir: pathlib.Path,
+    first_pixel: int,
 ) -> list[Example]:
     """A dataset's raw files; what the label map has as a class is annotated."""
-    dataset = DATASETS[name]
-    folder = dataset.open_raw(find_raw(name, raw, data_dir), dataset.schemes()[0])
+    scheme = full_scheme(name, first_pixel=first_pixel)
+    folder = open_published(name, scheme, raw, data_dir)
 
     def read(image_id: str) -> tuple[np.ndarray, np.ndarray | None]:
         try:
@@ -212,8 +231,9 @@ def _published(
     ]
 
 
-def _folder(raw: str, data_dir: pathlib.Path) -> list[Example]:
+def _folder(raw: str, data_dir: pathlib.Path, first_pixel: int) -> list[Example]:
     """Photos in `images/`, and label PNGs of the same names in `labels/`."""
+    del first_pixel  # PNGs have no run lengths
     root = unpack(raw, data_dir, _find_folder)
 
     def read(photo: pathlib.Path, label: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
@@ -247,7 +267,7 @@ def _pairs(
     return examples
 
 
-_READERS: dict[str, Callable[[str, pathlib.Path], list[Example]]] = {
+_READERS: dict[str, Callable[[str, pathlib.Path, int], list[Example]]] = {
     **{
         name: functools.partial(_published, name, label_map)
         for name, label_map in {

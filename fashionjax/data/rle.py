@@ -122,7 +122,7 @@ def flat_mask(runs: np.ndarray, first: int, last: int) -> np.ndarray:
     return np.cumsum(steps[:-1], dtype=np.int8).view(bool)
 
 
-class FirstPixel(NamedTuple):
+class Evidence(NamedTuple):
     """How many ends of runs lie at the upper or lower border of their image.
 
     Attributes:
@@ -136,17 +136,22 @@ class FirstPixel(NamedTuple):
     starts_at_zero: int
 
     @property
-    def is_zero(self) -> bool:
-        """Whether the runs are clearly counted from 0.
+    def first_pixel(self) -> int | None:
+        """The number that the runs are clearly counted from; None if it is not clear.
 
         Things that are cut off by the photo's border end there in many columns; one
         pixel away from it, no more runs end than by chance.
         """
-        clear = self.zero >= _LEAST_EVIDENCE and self.zero > _CLEAR * self.one
-        return self.starts_at_zero > 0 or clear
+        if self.starts_at_zero or _is_clear(self.zero, self.one):
+            return 0
+        return 1 if _is_clear(self.one, self.zero) else None
 
 
-def first_pixel(files: Iterable[tuple[str, int]]) -> FirstPixel:
+def _is_clear(found: int, otherwise: int) -> bool:
+    return found >= _LEAST_EVIDENCE and found > _CLEAR * otherwise
+
+
+def find_first_pixel(files: Iterable[tuple[str, int]]) -> Evidence:
     """Collects what tells whether a file's runs are counted from 1 or from 0.
 
     Args:
@@ -171,7 +176,7 @@ def first_pixel(files: Iterable[tuple[str, int]]) -> FirstPixel:
         zero += int(np.count_nonzero(start % height == 0))
         zero += int(np.count_nonzero(end % height == 0))
         at_zero += int(np.count_nonzero(start == 0))
-    return FirstPixel(one, zero, at_zero)
+    return Evidence(one, zero, at_zero)
 
 
 def _brief(text: str) -> str:

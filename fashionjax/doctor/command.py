@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from fashionjax.data.detector import PersonDetector, load_detector
 from fashionjax.data.label_maps import MAPS_OF, LabelMap
-from fashionjax.data.prepare import DATASETS, default_data_dir, find_raw
+from fashionjax.data.prepare import default_data_dir, open_published
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.doctor.datasets import StoredDataset, open_dataset
 from fashionjax.doctor.duplicates import MAX_DISTANCE
@@ -219,18 +219,10 @@ def _requests(options: argparse.Namespace) -> list[Request]:
         earlier = options.datasets[:i].count(name)
         if earlier:
             dataset = dataclasses.replace(dataset, name=f"{name}-{earlier + 1}")
-        raw = _open_raw(options.datasets[i], raws[i], data_dirs[i])
+        raw = raws[i] and open_published(name, dataset.scheme, raws[i], data_dirs[i])
         detector = load_detector(detectors[i]) if detectors[i] else None
-        requests.append(Request(dataset, raw, detector))
+        requests.append(Request(dataset, raw or None, detector))
     return requests
-
-
-def _open_raw(name: str, raw_dir: str | None, data_dir: str) -> RawFolder | None:
-    if not raw_dir:
-        return None
-    dataset = DATASETS[name]
-    # How they are divided does not matter: examples are looked up by their ids.
-    return dataset.open_raw(find_raw(name, raw_dir, data_dir), dataset.schemes()[0])
 
 
 def _names(label_maps: Mapping[str, Sequence[LabelMap]]) -> str:

@@ -26,7 +26,8 @@ class StoredDataset:
             stacks of instances; see `fashionjax.data.prepared.PreparedSource`.
         quarantine: Reasons, by id, of the examples left out when it was prepared.
         directory: Where it lies; empty if nowhere.
-        refined: Whether its photos were cropped as `refine` decided.
+        scheme: How it was prepared, as `fashionjax.data.prepare.Prepared` says; empty
+            if it was not.
     """
 
     name: str
@@ -34,7 +35,7 @@ class StoredDataset:
     sources: Mapping[str, Source]
     quarantine: Mapping[str, str] = dataclasses.field(default_factory=dict)
     directory: str = ""
-    refined: bool = False
+    scheme: str = ""
 
     def __post_init__(self) -> None:
         """Checks the label maps.
@@ -48,6 +49,11 @@ class StoredDataset:
                 raise ValueError(
                     f"label map {label_map.name!r} is for other ids than {first.name!r}"
                 )
+
+    @property
+    def refined(self) -> bool:
+        """Whether its photos were cropped as `refine` decided."""
+        return self.scheme.endswith(REFINED)
 
     def read(self, split: str, index: int) -> dict[str, Any]:
         """Reads an example, its label in classes of the first label map."""
@@ -99,7 +105,7 @@ def open_dataset(
         },
         quarantine=metadata.get("quarantine", {}),
         directory=str(directory),
-        refined=directory.parent.name.endswith(REFINED),
+        scheme=directory.parent.name,
     )
 
 

@@ -90,6 +90,7 @@ def _sizes(
         config.split or None,
         overlap=config.overlap,
         refined=bool(config.refined_dir),
+        first_pixel=config.first_pixel,
     )
     source = open_dataset(config.name, data_dir, scheme).sources["train"]
     drawn = [i for i in drawn if i < len(source)]

@@ -96,8 +96,10 @@ def check_same_config(workdir: Path, config: ConfigDict, *, allow_change: bool) 
 
 
 def _neutral() -> dict[str, Any]:
-    """What `presets.base` has, in the types of JSON."""
-    return json.loads(presets.base().to_json())
+    """What `presets.base` and `presets.own` have, in the types of JSON."""
+    config = presets.base()
+    presets.own(config, "")
+    return json.loads(config.to_json())
 
 
 def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

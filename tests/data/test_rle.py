@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fashionjax.data.rle import (
-    first_pixel,
+    find_first_pixel,
     format_runs,
     mask_of,
     parse_runs,
@@ -98,15 +98,16 @@ def _people(count, one_indexed):
 
 @pytest.mark.parametrize("one_indexed", [True, False])
 def test_a_shifted_file_is_detected(one_indexed):
-    assert first_pixel(_people(200, one_indexed)).is_zero is not one_indexed
+    assert find_first_pixel(_people(200, one_indexed)).first_pixel == one_indexed
 
 
 def test_one_run_from_zero_is_proof():
-    found = first_pixel([("7 2", 50), ("0 3", 50)])
+    found = find_first_pixel([("7 2", 50), ("0 3", 50)])
     assert found.starts_at_zero == 1
-    assert found.is_zero
+    assert found.first_pixel == 0
 
 
 def test_too_little_evidence_changes_nothing():
-    assert not first_pixel([]).is_zero
-    assert not first_pixel([("50 3", 50), ("x", 50), ("3", 50), ("2 2", 1)]).is_zero
+    assert find_first_pixel([]).first_pixel is None
+    few = [("50 3", 50), ("x", 50), ("3", 50), ("2 2", 1)]
+    assert find_first_pixel(few).first_pixel is None

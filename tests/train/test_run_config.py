@@ -53,6 +53,7 @@ def test_a_run_from_before_a_key_is_read_with_its_neutral_value(tmp_path):
     assert list(config.data.image_size) == [2, 3]
     assert config.data.repeat_threshold == 0.0
     assert config.eval.absent == presets.base().eval.absent
+    assert (config.data.split, config.data.first_pixel) == ("", 1)
 
 
 def test_other_keys_are_listed_old_and_new(tmp_path):

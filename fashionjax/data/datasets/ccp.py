@@ -212,10 +212,14 @@ class Ccp(PhotoBuilder):
 
     @classmethod
     def open_raw(
-        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+        cls,
+        root: pathlib.Path,
+        scheme: str,
+        overlap: str = SMALLER_WINS,
+        first_pixel: int = 1,
     ) -> "_RawCcp":
         """Opens a CCP folder; it has no instances."""
-        del overlap
+        del overlap, first_pixel
         return _RawCcp(root, scheme)
 
 

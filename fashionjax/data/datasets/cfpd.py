@@ -147,10 +147,14 @@ class Cfpd(PhotoBuilder):
 
     @classmethod
     def open_raw(
-        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+        cls,
+        root: pathlib.Path,
+        scheme: str,
+        overlap: str = SMALLER_WINS,
+        first_pixel: int = 1,
     ) -> _RawCfpd:
         """Opens a folder; it has no instances."""
-        del overlap
+        del overlap, first_pixel
         return _RawCfpd(root, scheme)
 
 

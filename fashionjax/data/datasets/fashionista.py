@@ -172,10 +172,14 @@ class _Fashionista(PhotoBuilder, skip_registration=True):
 
     @classmethod
     def open_raw(
-        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+        cls,
+        root: pathlib.Path,
+        scheme: str,
+        overlap: str = SMALLER_WINS,
+        first_pixel: int = 1,
     ) -> _RawFashionista:
         """Opens the file; there is one scheme, and there are no instances."""
-        del scheme, overlap
+        del scheme, overlap, first_pixel
         return _RawFashionista(cls._file(root), cls.SOURCE_NAMES)
 
     @classmethod

@@ -217,9 +217,14 @@ class Fashionpedia(PhotoBuilder):
 
     @classmethod
     def open_raw(
-        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+        cls,
+        root: pathlib.Path,
+        scheme: str,
+        overlap: str = SMALLER_WINS,
+        first_pixel: int = 1,
     ) -> _RawFashionpedia:
-        """Opens a folder."""
+        """Opens a folder; COCO counts no pixels."""
+        del first_pixel
         return _RawFashionpedia(root, scheme, overlap)
 
 

@@ -26,7 +26,7 @@ from fashionjax.data.label_maps import IMATERIALIST_9
 from fashionjax.data.paths import inside, roots
 from fashionjax.data.photo_builder import PhotoBuilder
 from fashionjax.data.raw_folder import RawExample
-from fashionjax.data.rle import first_pixel, parse_runs
+from fashionjax.data.rle import find_first_pixel, parse_runs
 from fashionjax.data.splitting import shuffled_split, sizes_of
 from fashionjax.data.stratified import stratified_ids
 
@@ -107,29 +107,32 @@ class InstanceTable:
 
     Args:
         path: The file.
+        first_pixel: The number of a photo's first pixel, 1 or 0.
 
     Raises:
         ValueError: It has other columns, or a row that is none; the message has its
-            number. Or its runs are clearly counted from 0.
+            number. Or its runs are clearly counted from the other number.
     """
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path, first_pixel: int = 1) -> None:
         self.path = path
         self._rows: dict[str, list[tuple[int, int]]] = {}
         self.class_ids: dict[str, set[int]] = {}
         self._columns: list[int] = []
         csv.field_size_limit(_LONGEST_FIELD)
-        evidence = first_pixel(
+        evidence = find_first_pixel(
             (row.runs, row.shape[0])
             for number, row in enumerate(self._index())
             if number < _CHECKED_ROWS
         )
-        if evidence.is_zero:
+        found = evidence.first_pixel
+        if found not in (None, first_pixel):
             raise ValueError(
-                f"{path}: EncodedPixels are counted from 0, allowed is from 1:"
-                f" {evidence.starts_at_zero} runs start at 0, and of those at a photo's"
-                f" border {evidence.zero} end there counted from 0, {evidence.one} from"
-                " 1. Add 1 to every start"
+                f"{path}: EncodedPixels are counted from {found}, and not from"
+                f" {first_pixel}: {evidence.starts_at_zero} runs start at 0, and of"
+                f" those at a photo's border {evidence.zero} end there counted from 0,"
+                f" {evidence.one} from 1. Give --first_pixel={found}"
+                f" (--config.data.first_pixel={found} in a run)"
             )
 
     def rows(self, image_id: str) -> list[Row]:
@@ -182,8 +185,11 @@ class InstanceTable:
 class _RawImaterialist:
     """The photos of a folder."""
 
-    def __init__(self, root: pathlib.Path, scheme: str, overlap: str) -> None:
+    def __init__(
+        self, root: pathlib.Path, scheme: str, overlap: str, first_pixel: int
+    ) -> None:
         self._root = root
+        self._one_indexed = first_pixel == 1
         self._scheme = scheme
         self._overlap = overlap
         path = root / "label_descriptions.json"
@@ -193,7 +199,7 @@ class _RawImaterialist:
             )
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise ValueError(f"cannot read {path}: {error!r}") from error
-        self._table = InstanceTable(root / "train.csv")
+        self._table = InstanceTable(root / "train.csv", first_pixel)
         self._categories = {
             image_id: frozenset(
                 self._category_of[i] for i in found if i in self._category_of
@@ -228,7 +234,7 @@ class _RawImaterialist:
             raise ValueError(
                 f"ClassId {row.class_id}; allowed are {sorted(self._category_of)}"
             )
-        runs = parse_runs(row.runs, row.shape)
+        runs = parse_runs(row.runs, row.shape, one_indexed=self._one_indexed)
         return Instance(self._category_of[row.class_id], runs)
 
 
@@ -241,6 +247,7 @@ class _Imaterialist(PhotoBuilder, skip_registration=True):
     )
     SOURCE_NAMES = FASHIONPEDIA_CATEGORIES
     HAS_INSTANCES = True
+    NUMBERS_PIXELS = True
 
     @classmethod
     def find_raw(cls, folder: pathlib.Path) -> pathlib.Path:
@@ -259,10 +266,14 @@ class _Imaterialist(PhotoBuilder, skip_registration=True):
 
     @classmethod
     def open_raw(
-        cls, root: pathlib.Path, scheme: str, overlap: str = SMALLER_WINS
+        cls,
+        root: pathlib.Path,
+        scheme: str,
+        overlap: str = SMALLER_WINS,
+        first_pixel: int = 1,
     ) -> _RawImaterialist:
         """Opens a folder."""
-        return _RawImaterialist(root, scheme, overlap)
+        return _RawImaterialist(root, scheme, overlap, first_pixel)
 
 
 _LAYOUT = (

@@ -17,7 +17,8 @@ from fashionjax.data.datasets.imaterialist import (
     split_ids,
 )
 from fashionjax.data.label_maps import CCP_59, FASHIONPEDIA_47, IMATERIALIST_9
-from fashionjax.data.prepare import open_split, prepare
+from fashionjax.data.prepare import open_raw, open_split, prepare
+from fashionjax.data.verify import compare_with_raw
 
 SHAPE = (6, 4)
 CATEGORIES = [{"id": i, "name": n} for i, n in enumerate(FASHIONPEDIA_CATEGORIES)]
@@ -208,6 +209,38 @@ def test_a_file_counted_from_zero_is_refused(write, tmp_path):
     with pytest.raises(ValueError, match=message):
         prepare("imaterialist2020", write(rows), tmp_path / "data")
     assert not list((tmp_path / "data").rglob("dataset_info.json"))
+
+
+def test_the_first_pixel_may_be_said_to_be_0(write, tmp_path):
+    rows = [(name, "0 6", DRESS) for name in NAMES]
+    root, data = write(rows), tmp_path / "data"
+    done = prepare("imaterialist2020", root, data, first_pixel=0)
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[:, 0] = DRESS + 1
+    labels = _labels(done, "imaterialist2020", FASHIONPEDIA_47, done.scheme)
+    assert len(labels) == len(NAMES)
+    assert all(np.array_equal(label, expected) for label in labels.values())
+    assert done.scheme == f"{RANDOM_SPLIT}_first_pixel_0"
+    metadata = json.loads((done.directory / "metadata.json").read_text())
+    assert metadata["first_pixel"] == 0
+    # What is there so is not taken for the other, and can be compared with its files.
+    with pytest.raises(ValueError, match=r"from 0, and not from 1.* --first_pixel=0"):
+        prepare("imaterialist2020", root, data)
+    again = prepare("imaterialist2020", root, data, first_pixel=0)
+    assert not again.fresh
+    raw = open_raw("imaterialist2020", again, root)
+    assert compare_with_raw(again.directory, raw) == len(NAMES)
+
+
+def test_a_first_pixel_that_cannot_be_is_refused(write, tmp_path):
+    # 20 runs that end at the lower border.
+    root = write([(name, "1 6 7 6", DRESS) for name in NAMES])
+    with pytest.raises(ValueError, match=r"from 1, and not from 0.* --first_pixel=1"):
+        prepare("imaterialist2020", root, tmp_path / "data", first_pixel=0)
+    for name, number, allowed in (("ccp", 0, "1"), ("imaterialist2020", 2, "0, 1")):
+        message = f"first_pixel {number}; allowed for {name} are {allowed}$"
+        with pytest.raises(ValueError, match=message):
+            prepare(name, root, tmp_path / "data", first_pixel=number)
 
 
 @pytest.mark.parametrize(
