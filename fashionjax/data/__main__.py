@@ -154,7 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("dataset", choices=DATASETS)
     command.add_argument(
-        "--raw", metavar="DIR", help="the dataset's files; default: download them"
+        "--raw",
+        metavar="DIR",
+        help="the dataset's files, an archive of them or a folder of archives; default:"
+        " download them",
     )
     command.add_argument(
         "--data_dir",

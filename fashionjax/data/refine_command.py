@@ -62,7 +62,10 @@ def add_refine(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument("dataset", choices=_READERS)
     command.add_argument(
-        "--raw", metavar="DIR", required=True, help="the dataset's files"
+        "--raw",
+        metavar="DIR",
+        required=True,
+        help="the dataset's files, an archive of them or a folder of archives",
     )
     command.add_argument(
         "--data_dir",

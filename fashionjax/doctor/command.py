@@ -119,7 +119,7 @@ def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
     for name, metavar, text in (
         ("data_dir", "DIR", f"where it is prepared; default: {default_data_dir()}"),
-        ("raw", "DIR", "its raw files, to compare with what was prepared of them"),
+        ("raw", "DIR", "its raw files, as prepare takes them, to compare with"),
         (
             "detector",
             "FILE",

@@ -81,6 +81,23 @@ def test_a_run_chooses_how_photos_are_divided(tmp_path, name, scheme, counts):
         builders.build_dataset(config.data)
 
 
+def test_a_run_reads_runs_that_are_counted_from_0(tmp_path):
+    synthesize("imaterialist2020", tmp_path / "raw", 12)
+    config = load_config("segnet", "imaterialist2020")
+    expected = _build(config, tmp_path, tmp_path / "raw").sources["train"]
+    table = tmp_path / "raw/train.csv"
+    rows = [row.split(",") for row in table.read_text().splitlines()]
+    for row in rows[1:]:
+        numbers = [int(n) - (i % 2 == 0) for i, n in enumerate(row[1].split())]
+        row[1] = " ".join(map(str, numbers))
+    table.write_text("".join(",".join(row) + "\n" for row in rows))
+    config.data.first_pixel = 0
+    found = _build(config, tmp_path, tmp_path / "raw").sources["train"]
+    assert len(found) == len(expected)
+    for i in range(len(found)):
+        np.testing.assert_array_equal(found[i]["label"], expected[i]["label"])
+
+
 @pytest.mark.parametrize(
     ("choice", "splits"),
     [("none", []), ("train", ["train"]), ("all", ["train", "val", "test"])],
