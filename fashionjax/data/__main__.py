@@ -3,16 +3,23 @@
 import argparse
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fashionjax.constants import BACKGROUND
 from fashionjax.data.categories import FASHIONPEDIA_CATEGORIES
 from fashionjax.data.datasets.imaterialist import S3_SPLIT
 from fashionjax.data.image_size import parse_size
 from fashionjax.data.instances import ORDERS, SMALLER_WINS, describe_overlap
+from fashionjax.data.label_counts import LabelCounts
 from fashionjax.data.label_map_table import describe_label_map
-from fashionjax.data.label_maps import LABEL_MAPS, MAPS_OF, LabelMap
+from fashionjax.data.label_maps import (
+    IMATERIALIST_9,
+    LABEL_MAPS,
+    MAPS_OF,
+    LabelMap,
+)
 from fashionjax.data.prepare import (
     DATASETS,
     Prepared,
@@ -92,9 +99,10 @@ def _describe(options: argparse.Namespace, done: Prepared, label_map: LabelMap) 
         print(describe_refinement(done.raw))
     if done.overlap:
         print(describe_overlap(**done.overlap, names=FASHIONPEDIA_CATEGORIES))
-    if done.scheme.startswith(S3_SPLIT):
-        print(f"Photos that contain each category:\n{_describe_categories(done)}")
     counts = count_labels(done)
+    if done.scheme.startswith(S3_SPLIT):
+        print(f"Photos that contain each merged class:\n{_describe_merged(counts)}")
+        print(f"Photos that contain each category:\n{_describe_categories(done)}")
     print(describe_label_map(label_map.name, label_map, [*counts.values()]))
 
 
@@ -121,6 +129,17 @@ def _resize(options: argparse.Namespace, done: Prepared) -> None:
             resized=True,
         )
         print(f"{split}: {len(source)} at {options.size[0]}x{options.size[1]}")
+
+
+def _describe_merged(counts: Mapping[str, LabelCounts]) -> str:
+    """How alike the splits are in what they were divided by."""
+    sizes = {split: found.num_photos for split, found in counts.items()}
+    photos = [
+        found.has_classes(IMATERIALIST_9).sum(axis=0) for found in counts.values()
+    ]
+    # All have a background.
+    names = IMATERIALIST_9.class_names[BACKGROUND + 1 :]
+    return describe_counts(sizes, np.stack(photos)[:, BACKGROUND + 1 :], names)
 
 
 def _describe_categories(done: Prepared) -> str:

@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from fashionjax.data.__main__ import main
+from fashionjax.data.label_maps import IMATERIALIST_9
 from fashionjax.data.stratified import s3_sizes
 from fashionjax.data.synthesize import drawn_photo
 
@@ -102,6 +105,34 @@ def test_a_stratified_split_says_how_alike_its_parts_are(tmp_path, capsys):
     deviations = np.array(dress[2:], float)
     assert deviations @ [train, val, test] == pytest.approx(0, abs=0.1)
     assert np.abs(deviations).max() < 60
+    # What S3 divides by: each class has its share in each split, as far as 30 allow.
+    start = lines.index("Photos that contain each merged class:") + 1
+    again, *rows = lines[start : start + 1 + 8]
+    assert again == title
+    ids = json.loads(next(tmp_path.rglob("image_ids.json")).read_text())
+    target = IMATERIALIST_9.target_of
+    tags = {
+        s: np.array(
+            [
+                np.isin(
+                    range(1, 9),
+                    [target[c] for c in drawn_photo(int(i, 16)).category_ids.tolist()],
+                )
+                for i in members
+            ]
+        )
+        for s, members in ids.items()
+    }
+    shares = 100 * np.concatenate([*tags.values()]).mean(axis=0)
+    off = np.stack([100 * found.mean(axis=0) - shares for found in tags.values()])
+    for row, name, share, by_split in zip(
+        rows, IMATERIALIST_9.class_names[1:], shares, off.T, strict=True
+    ):
+        told = row.split()
+        assert told[0] == name
+        np.testing.assert_allclose(
+            np.array(told[1:], float), [share, *by_split], atol=1e-3
+        )
 
 
 def test_errors_are_told_in_a_line(tmp_path, capsys):
