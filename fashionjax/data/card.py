@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 from fashionjax.data.fingerprint import CONTENT
 
 _MOST_REASONS = 20
+_MOST_NAMES = 3
 
 
 def dataset_card(info: tfds.core.DatasetInfo, source_names: Sequence[str]) -> str:
@@ -47,6 +48,16 @@ def describe_photos(found: int, published: int) -> str:
     return f"{found:,}; published are {published:,}, {difference:,} {side} here"
 
 
+def describe_names(photos: Sequence[str]) -> str:
+    """Says how many photos there are, with the first names."""
+    if not photos:
+        return "none"
+    names = ", ".join(photos[:_MOST_NAMES])
+    more = ", …" if len(photos) > _MOST_NAMES else ""
+    count = "1 photo" if len(photos) == 1 else f"{len(photos):,} photos"
+    return f"{count}: {names}{more}"
+
+
 def _origin(info: tfds.core.DatasetInfo, metadata: Mapping[str, Any]) -> str:
     raw = metadata["raw"]
     counts = (f"{v} {kind}" for kind, v in raw.items() if isinstance(v, int))
@@ -58,6 +69,7 @@ def _origin(info: tfds.core.DatasetInfo, metadata: Mapping[str, Any]) -> str:
         ("Licence, as its publishers state it", info.redistribution_info.license),
         ("Made from", f"{', '.join(counts)}; {_hashes(raw)}"),
         ("Photos with labels", describe_photos(**metadata["photos"])),
+        ("Without, and not used", describe_names(metadata["unlabelled"])),
         ("Written by", ", ".join(versions)),
     ]
     return _table(("", ""), rows)

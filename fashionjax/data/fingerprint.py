@@ -31,8 +31,11 @@ def fingerprint_of(
         by_name = sorted((path.stem, path) for path in paths)
         counts[kind] = len(by_name)
         for name, path in by_name:
-            names.update(f"{kind}/{name} {path.stat().st_size}\n".encode())
-            if kind == annotations:
+            # What is no file, or a link to none, is told when it is read.
+            is_file = path.is_file()
+            size = path.stat().st_size if is_file else "is no file"
+            names.update(f"{kind}/{name} {size}\n".encode())
+            if kind == annotations and is_file:
                 with path.open("rb") as file:
                     content.update(hashlib.file_digest(file, "sha256").digest())
     return counts | {"sha256": names.hexdigest(), CONTENT: content.hexdigest()}

@@ -59,7 +59,8 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     - "shards": name, number of records and SHA-256 of every file by split;
     - "versions": of the libraries that wrote them;
     - "quarantine": by id why an example was left out;
-    - "photos": how many with labels were `found`, and how many are `published`.
+    - "photos": how many with labels were `found`, and how many are `published`;
+    - "unlabelled": names of the photos that have no label, which are not used.
 
     What its labels hold is counted beside the records, see
     `fashionjax.data.label_counts`.
@@ -227,6 +228,7 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         info.metadata.update(
             origin,
             quarantine=work.quarantine.reasons,
+            unlabelled=list(raw.unlabelled),
             photos={"found": len(raw.image_ids), "published": self.NUM_PUBLISHED},
             shards={
                 split: [dataclasses.asdict(file) for file in files]

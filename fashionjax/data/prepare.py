@@ -13,7 +13,7 @@ from typing import Any
 
 from absl import logging
 
-from fashionjax.data.card import describe_photos
+from fashionjax.data.card import describe_names, describe_photos
 from fashionjax.data.datasets.ccp import Ccp
 from fashionjax.data.datasets.cfpd import Cfpd
 from fashionjax.data.datasets.fashionista import Fashionista, FashionistaV02
@@ -235,6 +235,12 @@ def _tell_odd(name: str, directory: pathlib.Path, metadata: Mapping[str, Any]) -
     if photos["found"] != photos["published"]:
         print(
             f"{name}: photos with labels: {describe_photos(**photos)}", file=sys.stderr
+        )
+    if unlabelled := metadata["unlabelled"]:
+        print(
+            f"{name}: without a label are {describe_names(unlabelled)}; metadata.json"
+            " has all names",
+            file=sys.stderr,
         )
     if left_out:
         print(

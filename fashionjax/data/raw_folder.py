@@ -45,6 +45,11 @@ class RawFolder(Protocol):
         ...
 
     @property
+    def unlabelled(self) -> Sequence[str]:
+        """Names of the photos in it that have no label."""
+        ...
+
+    @property
     def splits(self) -> Mapping[str, Sequence[str]]:
         """Ids of the photos by split; at least one."""
         ...

@@ -7,9 +7,11 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from fashionjax.data.card import describe_names
 from fashionjax.data.detector import load_detector
 from fashionjax.data.images import decode_image, decode_label
 from fashionjax.data.label_maps import (
@@ -19,6 +21,12 @@ from fashionjax.data.label_maps import (
     LabelMap,
 )
 from fashionjax.data.paths import roots
+from fashionjax.data.photo_files import (
+    PhotoFolder,
+    by_stem,
+    check_inside,
+    list_files,
+)
 from fashionjax.data.prepare import default_data_dir, full_scheme, open_published
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.refine import (
@@ -128,7 +136,7 @@ def run_refine(options: argparse.Namespace) -> None:
     out = pathlib.Path(
         options.out or default_data_dir() / "refined" / options.dataset
     ).expanduser()
-    examples = _READERS[options.dataset](
+    examples, unlabelled = _READERS[options.dataset](
         options.raw,
         pathlib.Path(options.data_dir or default_data_dir()),
         options.first_pixel,
@@ -151,11 +159,14 @@ def run_refine(options: argparse.Namespace) -> None:
         "Dataset": f"{options.dataset}, {summary['images']:,} photos",
         "Detector": pathlib.Path(options.detector).name,
         "Persons": f"score of {options.min_score} or more",
+        "Without a label": describe_names(unlabelled),
         "Decisions": str(out / DECISIONS_FILE),
     }
     left_over = _left_over(examples, decisions, verdicts)
     page = write_review(out, left_over, facts, outcome.unreadable)
     print(describe_summary(summary))
+    if unlabelled:
+        print(f"without a label, and not counted: {describe_names(unlabelled)}")
     if outcome.unreadable:
         print(f"cannot be read, tried again next time:\n{describe(outcome.unreadable)}")
     print(f"decisions in {out / DECISIONS_FILE}")
@@ -207,13 +218,20 @@ def _left_over(
         )
 
 
+class _Photos(NamedTuple):
+    """The photos that have a label, and the names of those that have none."""
+
+    examples: list[Example]
+    unlabelled: Sequence[str]
+
+
 def _published(
     name: str,
     label_map: LabelMap,
     raw: str,
     data_dir: pathlib.Path,
     first_pixel: int,
-) -> list[Example]:
+) -> _Photos:
     """A dataset's raw files; what the label map has as a class is annotated."""
     scheme = full_scheme(name, first_pixel=first_pixel)
     folder = open_published(name, scheme, raw, data_dir)
@@ -228,22 +246,37 @@ def _published(
             return image, None
         return image, label_map.apply(found.label, found.stacks)
 
-    return [
-        Example(image_id, functools.partial(read, image_id))
-        for image_id in sorted(folder.image_ids)
-    ]
+    ids = sorted(folder.image_ids)
+    examples = [Example(i, functools.partial(read, i)) for i in ids]
+    return _Photos(examples, folder.unlabelled)
 
 
-def _folder(raw: str, data_dir: pathlib.Path, first_pixel: int) -> list[Example]:
+def _folder(raw: str, data_dir: pathlib.Path, first_pixel: int) -> _Photos:
     """Photos in `images/`, and label PNGs of the same names in `labels/`."""
     del first_pixel  # PNGs have no run lengths
     root = unpack(raw, data_dir, _find_folder)
 
-    def read(photo: pathlib.Path, label: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-        image = decode_image(photo.read_bytes(), name=str(photo))
-        return image, decode_label(label.read_bytes(), name=str(label))
+    photos = PhotoFolder(root / "images", root)
+    labels = by_stem(list_files(root / "labels", [".png"]))
+    named = {image_id: f"{image_id}.jpg" for image_id in labels}
+    unlabelled = photos.others(named.values())
+    if len(unlabelled) == len(photos.files):
+        raise ValueError(f"no photo in {root}/images has a .png file in {root}/labels")
 
-    return _pairs(root / "images", root / "labels", ".png", read)
+    def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            data, name = photos.read(named[image_id])
+            label, *others = labels[image_id]
+            if others:
+                raise ValueError(f"{label} and {others[0]} are labels of one photo")
+            check_inside(label, root)
+            found = decode_label(label.read_bytes(), name=str(label))
+        except OSError as error:
+            raise ValueError(str(error)) from error
+        return decode_image(data, name=name), found
+
+    examples = [Example(i, functools.partial(read, i)) for i in sorted(named)]
+    return _Photos(examples, unlabelled)
 
 
 def _find_folder(folder: pathlib.Path) -> pathlib.Path:
@@ -253,24 +286,7 @@ def _find_folder(folder: pathlib.Path) -> pathlib.Path:
     raise ValueError(f"{folder} has no images/ and labels/")
 
 
-def _pairs(
-    photos: pathlib.Path,
-    labels: pathlib.Path,
-    ending: str,
-    read: Callable[[pathlib.Path, pathlib.Path], tuple[np.ndarray, np.ndarray]],
-) -> list[Example]:
-    """The photos that have a label, by name."""
-    examples = []
-    for photo in sorted(photos.glob("*")):
-        label = labels / f"{photo.stem}{ending}"
-        if photo.is_file() and label.is_file():
-            examples.append(Example(photo.stem, functools.partial(read, photo, label)))
-    if not examples:
-        raise ValueError(f"no photo in {photos} has a {ending} file in {labels}")
-    return examples
-
-
-_READERS: dict[str, Callable[[str, pathlib.Path, int], list[Example]]] = {
+_READERS: dict[str, Callable[[str, pathlib.Path, int], _Photos]] = {
     **{
         name: functools.partial(_published, name, label_map)
         for name, label_map in {

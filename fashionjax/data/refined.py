@@ -95,6 +95,7 @@ class RefinedFolder:
         self._refinement = refinement
         columns = refinement.columns
         self.image_ids = raw.image_ids
+        self.unlabelled = raw.unlabelled
         strange = sorted(columns.keys() - set(raw.image_ids))
         if strange:
             raise ValueError(

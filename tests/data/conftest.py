@@ -1,5 +1,6 @@
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def write_ccp(tmp_path):
 
 @pytest.fixture
 def real_ccp(tmp_path):
-    """A folder of 30 photos of the real CCP, as links."""
+    """A folder of 30 photos of the real CCP."""
     shared = os.environ.get("FASHIONJAX_TEST_DATA")
     if not shared:
         pytest.skip("FASHIONJAX_TEST_DATA is not set: no real CCP photos")
@@ -46,6 +47,6 @@ def real_ccp(tmp_path):
     (root / "annotations/pixel-level").mkdir(parents=True)
     for photo in sorted((source / "photos").glob("*.jpg"))[:30]:
         label = f"annotations/pixel-level/{photo.stem}.mat"
-        (root / "photos" / photo.name).symlink_to(photo)
-        (root / label).symlink_to(source / label)
+        shutil.copyfile(photo, root / "photos" / photo.name)
+        shutil.copyfile(source / label, root / label)
     return root

@@ -50,9 +50,9 @@ def test_a_card_of_instances_counts_their_photos(tmp_path):
     rows = _table(card, "Labels")
     assert [row[1] for row in rows] == list(FASHIONPEDIA_CATEGORIES)
     visible, hidden = done.overlap["visible"], done.overlap["hidden"]
-    for number, (_, _, train, val, share) in enumerate(rows):
+    for number, (_, _, train, val, test, share) in enumerate(rows):
         pixels = visible.get(str(number), 0) + hidden.get(str(number), 0)
-        assert (int(train) + int(val) > 0) == (pixels > 0)
+        assert (int(train) + int(val) + int(test) > 0) == (pixels > 0)
         assert int(train) <= done.num_examples["train"]
         if pixels:
             expected = 100 * hidden.get(str(number), 0) / pixels

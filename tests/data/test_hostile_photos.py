@@ -2,8 +2,12 @@
 
 import io
 import itertools
+import os
 import re
+import shutil
+import socket
 import struct
+import tempfile
 
 import numpy as np
 import pytest
@@ -142,6 +146,101 @@ def test_photos_of_any_kind_become_rgb_or_are_left_out(name, people, write, tmp_
     # Nothing else was written, and nothing of what was given.
     assert _bytes_of(raw) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "raw"]
+
+
+def _pipe(path, _):
+    os.mkfifo(path)
+
+
+def _socket(path, _):
+    """Names of sockets are short, so it is made elsewhere."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as s:
+        s.bind(f"{folder}/s")
+        shutil.move(f"{folder}/s", path)
+
+
+def _link_out(path, outside):
+    path.symlink_to(outside)
+
+
+def _link_to_nothing(path, _):
+    path.symlink_to(path.with_name("nothing"))
+
+
+def _folder(path, _):
+    path.mkdir()
+
+
+NO_FILES = {
+    _pipe: "is a pipe",
+    _socket: "is a pipe, socket",
+    _link_out: "is a link to .* out of",
+    _link_to_nothing: "No such file",
+    _folder: "is a pipe, socket, device or folder",
+}
+IN_FOLDERS = ("ccp", "imaterialist2019", "imaterialist2020", "fashionpedia", "cfpd")
+
+
+@pytest.mark.parametrize("name", IN_FOLDERS)
+def test_what_is_no_file_of_the_folder_is_left_out(name, write, tmp_path):
+    """A pipe would wait for ever, a link could read any file of the system."""
+    raw = write(name, {})
+    outside = tmp_path / "outside.jpg"
+    photos = sorted(raw.rglob("*.jpg"))
+    shutil.copy(photos[0], outside)
+    bad = dict(zip(photos[3:], NO_FILES, strict=False))
+    for photo, make in bad.items():
+        photo.unlink()
+        make(photo, outside)
+    # A link within the folder is as good as a file.
+    kept = photos[1].rename(photos[1].with_name("kept"))
+    photos[1].symlink_to(kept)
+    with pytest.raises(ValueError, match="|".join(NO_FILES.values())):
+        prepare(name, raw, tmp_path / "data")
+    done = prepare(name, raw, tmp_path / "data", max_bad_fraction=0.25)
+    assert sum(done.num_examples.values()) == COUNT - len(NO_FILES)
+    assert len(done.quarantine) == len(bad)
+    for photo, make in bad.items():
+        (reason,) = [r for r in done.quarantine.values() if f"{photo}" in r]
+        assert re.search(NO_FILES[make], reason)
+
+
+def test_labels_that_are_no_files_are_left_out(write, tmp_path):
+    raw = write("ccp", {})
+    labels = sorted((raw / "annotations/pixel-level").iterdir())
+    bad = dict(zip(labels[3:], NO_FILES, strict=False))
+    for label, make in bad.items():
+        outside = shutil.copy(label, tmp_path / "outside.mat")
+        label.unlink()
+        make(label, outside)
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.25)
+    # A folder is none of the labels at all.
+    found = {p.stem: m for p, m in bad.items() if m is not _folder}
+    assert done.quarantine.keys() == found.keys()
+    for image_id, make in found.items():
+        assert re.search(NO_FILES[make], done.quarantine[image_id])
+
+
+@pytest.mark.parametrize("name", IN_FOLDERS)
+def test_folders_may_be_links(name, write, tmp_path):
+    """Photos often lie on another disk."""
+    raw = write(name, {})
+    (tmp_path / "disk").mkdir()
+    for folder in {photo.parent for photo in raw.rglob("*.jpg")}:
+        folder.rename(tmp_path / "disk" / folder.name)
+        folder.symlink_to(tmp_path / "disk" / folder.name)
+    done = prepare(name, raw, tmp_path / "data")
+    assert sum(done.num_examples.values()) >= COUNT - 1
+    assert not done.quarantine
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8"])
+def test_empty_files_are_left_out(write_ccp, tmp_path, data):
+    raw, _ = write_ccp([f"{i:04d}" for i in range(1, 31)])
+    (raw / "photos/0003.jpg").write_bytes(data)
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.04)
+    assert list(done.quarantine) == ["0003"]
+    assert f"({len(data)} bytes)" in done.quarantine["0003"]
 
 
 def test_too_many_bad_photos_end_the_preparation_early(

@@ -56,6 +56,7 @@ def test_from_a_folder_to_verdicts(folder, tmp_path, capsys):
     told = capsys.readouterr().out
     assert f"open {out / 'review.html'} to judge" in told
     assert "left over" in told
+    assert "not counted: 1 photo: without_label.jpg\n" in told
     summary = json.loads((out / "summary.json").read_text())
     assert [summary[k] for k in ("images", "whole", "crop_30", "open")] == [3, 1, 1, 1]
     page = (out / "review.html").read_text()
@@ -86,6 +87,14 @@ def test_ccp_is_read_as_it_is_published(folder, tmp_path):
     assert main(words(folder, "ccp")) == 0
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert [summary[k] for k in ("images", "whole", "crop_30", "open")] == [3, 1, 1, 1]
+
+
+def test_a_folder_tells_labels_without_a_photo(folder, capsys):
+    (folder / "images/b.jpg").unlink()
+    assert main(words(folder)) == 1
+    assert "images/b.jpg" in capsys.readouterr().err
+    assert main([*words(folder), "--max_bad=0.5"]) == 0
+    assert "  b: [Errno 2] No such file" in capsys.readouterr().out
 
 
 def test_decisions_have_a_place_of_their_own(folder, tmp_path, monkeypatch):

@@ -212,7 +212,7 @@ def test_decisions_on_other_photos_are_refused(ccp_and_decisions, tmp_path):
     raw, _, decisions = ccp_and_decisions
     with pytest.raises(ValueError, match="cannot read the decisions"):
         prepare("ccp", raw, tmp_path / "data", refined_dir=tmp_path / "nothing")
-    (raw / "photos/0007.jpg").unlink()
+    (raw / "annotations/pixel-level/0007.mat").unlink()
     with pytest.raises(ValueError, match="is of other photos: '0007' and 0 more"):
         prepare("ccp", raw, tmp_path / "data", refined_dir=decisions)
     assert not list((tmp_path / "data").rglob("dataset_info.json"))

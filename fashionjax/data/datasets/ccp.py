@@ -22,6 +22,12 @@ from fashionjax.data.label_maps import CCP_59
 from fashionjax.data.matlab import load_mat
 from fashionjax.data.paths import roots
 from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.photo_files import (
+    PhotoFolder,
+    by_stem,
+    check_inside,
+    list_files,
+)
 from fashionjax.data.raw_folder import RawExample
 
 NAME = "ccp"
@@ -150,7 +156,8 @@ def fingerprint(raw_dir: pathlib.Path) -> dict[str, Any]:
         `photos` and `labels` (counts), hashes of names and sizes, and of the labels.
     """
     root = find_raw(raw_dir)
-    files = {"photos": _photos(root).values(), "labels": _labels(root).values()}
+    photos = PhotoFolder(root / "photos", root).files
+    files = {"photos": photos, "labels": _labels(root)}
     return fingerprint_of(files, "labels")
 
 
@@ -224,16 +231,18 @@ class Ccp(PhotoBuilder):
 
 
 class _RawCcp:
-    """The photos that have a label."""
+    """The photos that have a label, also those that are missing."""
 
     def __init__(self, root: pathlib.Path, scheme: str) -> None:
+        self._root = root
         self._scheme = scheme
-        self._photos, self._labels = _photos(root), _labels(root)
-        ids = self._photos.keys() & self._labels.keys()
-        if not ids:
+        self._photos = PhotoFolder(root / "photos", root)
+        self._labels = by_stem(_labels(root))
+        self.image_ids = self._labels.keys()
+        self.unlabelled = self._photos.others(map(_photo, self.image_ids))
+        if len(self.unlabelled) == len(self._photos.files):
             raise ValueError(f"{root}: no photo has a pixel-level label. {LAYOUT}")
-        self.image_ids = ids
-        self.splits = self.divide(ids)
+        self.splits = self.divide(self.image_ids)
 
     def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
         """Divides some of the photos."""
@@ -241,19 +250,22 @@ class _RawCcp:
 
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its label."""
-        photo, label = self._photos[image_id], self._labels[image_id]
+        image, image_name = self._photos.read(_photo(image_id))
+        label, *others = self._labels[image_id]
+        if others:
+            raise ValueError(f"{label} and {others[0]} are labels of one photo")
+        check_inside(label, self._root)
         return RawExample(
-            image=photo.read_bytes(),
-            image_name=str(photo),
+            image=image,
+            image_name=image_name,
             label_name=str(label),
             label=read_label(label),
         )
 
 
-def _photos(root: pathlib.Path) -> dict[str, pathlib.Path]:
-    return {path.stem: path for path in (root / "photos").glob("*.jpg")}
+def _photo(image_id: str) -> str:
+    return f"{image_id}.jpg"
 
 
-def _labels(root: pathlib.Path) -> dict[str, pathlib.Path]:
-    folder = root / "annotations/pixel-level"
-    return {path.stem: path for path in folder.glob("*.mat")}
+def _labels(root: pathlib.Path) -> list[pathlib.Path]:
+    return list_files(root / "annotations/pixel-level", [".mat"])

@@ -16,8 +16,9 @@ from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
 from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import CFPD_23
-from fashionjax.data.paths import inside, roots
+from fashionjax.data.paths import roots
 from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.photo_files import PhotoFolder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import chosen_ids, shuffled_split
 from fashionjax.data.superpixels import look_up
@@ -30,6 +31,9 @@ LAYOUT = (
     f" folder with {FILE} and image/ with the photos."
 )
 _S4_VAL = 108 / 2146
+
+# What h5py raises where a file is damaged, depending on where.
+_DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError)
 
 
 def split_ids(count: int, scheme: str) -> dict[str, list[str]]:
@@ -82,14 +86,17 @@ class _RawCfpd:
     """A folder's photos."""
 
     def __init__(self, root: pathlib.Path, scheme: str) -> None:
-        self._root = root
+        self._photos = PhotoFolder(root / "image", root)
         self._path = root / FILE
         with _open(self._path) as file:
             names = [_text(file[ref]) for ref in _cells(file, "all_category_name")]
             # CFPD calls the background bk.
             if names[1:] != list(CFPD_23.class_names[1:]):
                 raise ValueError(f"{self._path} has the labels {names}")
-            count = len(_cells(file, "fashion_dataset"))
+            photos = _cells(file, "fashion_dataset")
+            count = len(photos)
+            named = {name for ref in photos if (name := _name(file, ref))}
+        self.unlabelled = self._photos.others(named)
         self.splits = split_ids(count, scheme)
         self.image_ids = [i for ids in self.splits.values() for i in ids]
 
@@ -113,8 +120,8 @@ class _RawCfpd:
             raise ValueError(
                 f"{label_name} has the id {label.max()}; allowed are 0..22"
             )
-        path = inside(self._root / "image", name)
-        return RawExample(path.read_bytes(), str(path), label_name, label)
+        image, image_name = self._photos.read(name)
+        return RawExample(image, image_name, label_name, label)
 
 
 class Cfpd(PhotoBuilder):
@@ -142,7 +149,8 @@ class Cfpd(PhotoBuilder):
     def fingerprint(cls, raw_dir: pathlib.Path) -> dict[str, Any]:
         """Counts photos; hashes names and sizes of all files, and the labels."""
         root = find_raw(raw_dir)
-        files = {"photos": (root / "image").glob("*.jpg"), "labels": [root / FILE]}
+        photos = PhotoFolder(root / "image", root).files
+        files = {"photos": photos, "labels": [root / FILE]}
         return fingerprint_of(files, "labels")
 
     @classmethod
@@ -198,6 +206,14 @@ def _cells(file: Any, name: str) -> list[Any]:
     if h5py.check_ref_dtype(cells.dtype) is not h5py.Reference:
         raise ValueError(f"{file.filename}: {name} is no cell array")
     return cells[()].ravel().tolist()
+
+
+def _name(file: Any, reference: Any) -> str | None:
+    """A photo's file name; None where it cannot be read, which is told later."""
+    try:
+        return _text(_dataset(file[reference], "img_name"))
+    except _DAMAGED:
+        return None
 
 
 def _numbers(group: Any, name: str) -> np.ndarray:

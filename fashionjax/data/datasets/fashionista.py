@@ -90,6 +90,7 @@ class _RawFashionista:
             raise ValueError(f"{path}: test_index has the type {test_index.dtype}")
         self.splits = split_ids(len(truths), test_index.astype(np.int64).tolist())
         self.image_ids = [i for ids in self.splits.values() for i in ids]
+        self.unlabelled: list[str] = []  # photos lie in the file, with their labels
 
     def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
         """Divides some of the photos; each stays in its split."""

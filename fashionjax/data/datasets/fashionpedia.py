@@ -18,8 +18,9 @@ from fashionjax.data.coco_masks import decode_segmentation
 from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
 from fashionjax.data.instances import SMALLER_WINS, Instance, stack_instances
-from fashionjax.data.paths import inside, roots
+from fashionjax.data.paths import roots
 from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.photo_files import PhotoFolder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.splitting import shuffled_split
 
@@ -88,6 +89,7 @@ class AnnotationFile:
 
     Attributes:
         image_ids: File names of the photos without ending, in the order of the file.
+        unlabelled: Names of the photos in the folder that are not in the file.
 
     Raises:
         ValueError: It is no such file.
@@ -98,7 +100,7 @@ class AnnotationFile:
     ) -> None:
         self.path = path
         self._overlap = overlap
-        self._photos = photos
+        self._photos = PhotoFolder(photos, photos.parent)
         try:
             contents = json.loads(path.read_bytes(), object_hook=_compact)
             self._category_of = category_ids(contents["categories"], str(path))
@@ -120,6 +122,8 @@ class AnnotationFile:
         if len(self._images) < len(contents["images"]):
             raise ValueError(f"{path}: an image's id or file name comes twice")
         self.image_ids = list(self._images)
+        names = (str(image["file_name"]) for image, _ in self._images.values())
+        self.unlabelled = self._photos.others(names)
 
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its instances.
@@ -128,7 +132,7 @@ class AnnotationFile:
             ValueError: One of them is not what it should be.
         """
         image, annotations = self._images[image_id]
-        photo = inside(self._photos, str(image["file_name"]))
+        photo, photo_name = self._photos.read(str(image["file_name"]))
         label_name = f"the label of {image_id} in {self.path}"
         try:
             shape = _shape(image)
@@ -136,7 +140,7 @@ class AnnotationFile:
             label, stacks = stack_instances(instances, shape, self._overlap)
         except ValueError as error:
             raise ValueError(f"{label_name}: {error}") from error
-        return RawExample(photo.read_bytes(), str(photo), label_name, label, stacks)
+        return RawExample(photo, photo_name, label_name, label, stacks)
 
     def _instance(self, annotation: Any, shape: tuple[int, int]) -> Instance:
         category = annotation.get("category_id")
@@ -164,6 +168,7 @@ class _RawFashionpedia:
         if len(self._file_of) < len(train.image_ids) + len(val.image_ids):
             raise ValueError(f"{root}: {TRAIN_FILE} and {VAL_FILE} share photos")
         self.image_ids = self._file_of.keys()
+        self.unlabelled = train.unlabelled + val.unlabelled
         self._train, self._val = set(train.image_ids), set(val.image_ids)
         self.splits = self.divide(self._file_of)
 
@@ -209,8 +214,8 @@ class Fashionpedia(PhotoBuilder):
         """Counts photos; hashes names and sizes of all files, and annotations."""
         root = find_raw(raw_dir)
         files = {
-            "photos": (root / "train").glob("*.jpg"),
-            "others": (root / "test").glob("*.jpg"),
+            "photos": PhotoFolder(root / "train", root).files,
+            "others": PhotoFolder(root / "test", root).files,
             "annotations": [_annotations(root, f) for f in (TRAIN_FILE, VAL_FILE)],
         }
         return fingerprint_of(files, "annotations")

@@ -23,8 +23,9 @@ from fashionjax.data.fingerprint import fingerprint_of
 from fashionjax.data.images import MAX_PIXELS
 from fashionjax.data.instances import SMALLER_WINS, Instance, stack_instances
 from fashionjax.data.label_maps import IMATERIALIST_9
-from fashionjax.data.paths import inside, roots
+from fashionjax.data.paths import roots
 from fashionjax.data.photo_builder import PhotoBuilder
+from fashionjax.data.photo_files import PhotoFolder
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.rle import find_first_pixel, parse_runs
 from fashionjax.data.splitting import shuffled_split, sizes_of
@@ -188,7 +189,7 @@ class _RawImaterialist:
     def __init__(
         self, root: pathlib.Path, scheme: str, overlap: str, first_pixel: int
     ) -> None:
-        self._root = root
+        self._photos = PhotoFolder(root / "train", root)
         self._one_indexed = first_pixel == 1
         self._scheme = scheme
         self._overlap = overlap
@@ -209,6 +210,7 @@ class _RawImaterialist:
         if not self._categories:
             raise ValueError(f"{self._table.path} has no rows")
         self.image_ids = self._categories.keys()
+        self.unlabelled = self._photos.others(map(_photo, self.image_ids))
         self.splits = self.divide(self._categories)
 
     def divide(self, image_ids: Collection[str]) -> dict[str, list[str]]:
@@ -218,7 +220,7 @@ class _RawImaterialist:
 
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its instances."""
-        path = inside(self._root / "train", f"{image_id}.jpg")
+        image, image_name = self._photos.read(_photo(image_id))
         rows = self._table.rows(image_id)
         label_name = f"the label of {image_id} in {self._table.path}"
         try:
@@ -227,7 +229,7 @@ class _RawImaterialist:
             label, stacks = stack_instances(instances, shape, self._overlap)
         except ValueError as error:
             raise ValueError(f"{label_name}: {error}") from error
-        return RawExample(path.read_bytes(), str(path), label_name, label, stacks)
+        return RawExample(image, image_name, label_name, label, stacks)
 
     def _instance(self, row: Row) -> Instance:
         if row.class_id not in self._category_of:
@@ -259,7 +261,7 @@ class _Imaterialist(PhotoBuilder, skip_registration=True):
         """Counts photos; hashes names and sizes of all files, and annotations."""
         root = cls.find_raw(raw_dir)
         files = {
-            "photos": (root / "train").glob("*.jpg"),
+            "photos": PhotoFolder(root / "train", root).files,
             "annotations": [root / "train.csv", root / "label_descriptions.json"],
         }
         return fingerprint_of(files, "annotations")
@@ -312,6 +314,10 @@ class Imaterialist2020(_Imaterialist):
         contest="imaterialist-fashion-2020-fgvc7"
     )
     BUILDER_CONFIGS: ClassVar = [_RANDOM]
+
+
+def _photo(image_id: str) -> str:
+    return f"{image_id}.jpg"
 
 
 def _fields(line: bytes) -> list[str]:

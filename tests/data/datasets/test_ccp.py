@@ -1,5 +1,6 @@
 import collections
 import itertools
+import json
 import pickle
 import shutil
 import zipfile
@@ -94,13 +95,51 @@ def test_s0_scheme_has_its_own_folder(write_ccp, tmp_path):
         _sources(tmp_path / "data", ["test"], (12, 9), scheme="s0_90_10")
 
 
-def test_photos_without_pixel_label_are_left_out(write_ccp, tmp_path):
+def test_what_has_no_photo_or_no_label_is_told(write_ccp, tmp_path, capsys):
+    """Half of CCP's photos have no label for each pixel; no label lacks its photo."""
     raw, _ = write_ccp(IDS)
-    shutil.copy(raw / "photos/0001.jpg", raw / "photos/1005.jpg")
+    for number in range(1005, 1009):
+        shutil.copy(raw / "photos/0001.jpg", raw / f"photos/{number}.jpg")
     (raw / "photos/0002.jpg").unlink()
-    done = prepare("ccp", raw, tmp_path / "data")
+    with pytest.raises(ValueError, match=r"No such file .*photos/0002\.jpg"):
+        prepare("ccp", raw, tmp_path / "data")
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.04)
     assert sum(done.num_examples.values()) == 29
-    assert (done.raw["photos"], done.raw["labels"]) == (30, 30)
+    assert (done.raw["photos"], done.raw["labels"]) == (33, 30)
+    assert list(done.quarantine) == ["0002"]
+    told = "4 photos: 1005.jpg, 1006.jpg, 1007.jpg, …"
+    assert f"ccp: without a label are {told}" in capsys.readouterr().err
+    assert f"| Without, and not used | {told} |" in done.card.read_text()
+    metadata = json.loads((done.directory / "metadata.json").read_text())
+    assert metadata["unlabelled"] == [f"{i}.jpg" for i in range(1005, 1009)]
+
+
+def test_photos_may_have_other_endings_where_it_is_clear(write_ccp, tmp_path):
+    raw, labels = write_ccp(IDS)
+    photos, mats = raw / "photos", raw / "annotations/pixel-level"
+    (photos / "0001.jpg").rename(photos / "0001.JPG")
+    Image.open(photos / "0002.jpg").save(photos / "0002.png")
+    (photos / "0002.jpg").unlink()
+    # Two that are not called as published; one that is wins over another.
+    (photos / "0003.jpg").rename(photos / "0003.jpeg")
+    shutil.copy(photos / "0003.jpeg", photos / "0003.JPG")
+    shutil.copy(photos / "0004.jpg", photos / "0004.png")
+    (mats / "0005.mat").rename(mats / "0005.MAT")
+    shutil.copy(mats / "0006.mat", mats / "0006.MAT")
+    for folder, name in ((photos, "._0007.jpg"), (mats, "._0007.mat")):
+        (folder / name).write_bytes(b"of a Mac")
+    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.07)
+    assert sorted(done.quarantine) == ["0003", "0006"]
+    assert "0003.JPG, 0003.jpeg could all be" in done.quarantine["0003"]
+    assert "are labels of one photo" in done.quarantine["0006"]
+    metadata = json.loads((done.directory / "metadata.json").read_text())
+    assert metadata["unlabelled"] == ["0003.JPG", "0003.jpeg", "0004.png"]
+    found = {}
+    for source in _sources(tmp_path / "data", done.num_examples, None):
+        found |= {e["image_id"]: e["label"] for e in source}
+    assert len(found) == len(IDS) - 2
+    for image_id in ("0001", "0002", "0005"):
+        np.testing.assert_array_equal(found[image_id], labels[image_id])
 
 
 def _assert_refused(raw, tmp_path, match):
