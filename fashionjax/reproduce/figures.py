@@ -108,7 +108,9 @@ def copy_panels(results: Results, folder: Path) -> Iterator[Figure]:
     """
     done = set()
     for part in results.table.parts:
-        runs = [c.run for row in part.rows for c in row.cells if c.run is not None]
+        # Reports have no predictions of other evaluations, such as those with CRF.
+        cells = [c for row in part.rows for c in row.cells if c.evaluation == TEST]
+        runs = [cell.run for cell in cells if cell.run is not None]
         groups: dict[tuple[str, ...], list[Path]] = {}
         titles = {}
         for run, workdir in results.workdirs(list(dict.fromkeys(runs))).items():

@@ -18,7 +18,7 @@ from fashionjax.reproduce.values import Results
 
 _STYLE = """
 main { max-width: 1240px; }
-.banner { display: inline-block; margin: 12px 0 0; padding: 6px 14px; font-weight: 600;
+.banner { display: inline-block; margin: 12px 0; padding: 6px 14px; font-weight: 600;
   border-radius: 8px; color: #7c2d12; background: #ffedd5; border: 1px solid #fdba74; }
 @media (prefers-color-scheme: dark) {
   .banner { color: #fed7aa; background: #431407; border-color: #9a3412; } }

@@ -155,6 +155,8 @@ def test_examples_of_a_table_with_crf_show_what_it_makes_of_them(tmp_path, write
         folder = tmp_path / "page"
         page = write(results, folder)
         assert ("with CRF" in page.text.split("Examples by loss")[1]) == shown
+        assert "With CRF: synthetic" not in page.text
+        assert "Without CRF" in page.text.split("Masks")[1]
         # Two datasets of the document, one of drawn figures.
         assert "FPN on ResNeXt50, Fashionista = FPN on ResNeXt50, CFPD." in page.text
         assert all((folder / file).is_file() for file in page.files)
