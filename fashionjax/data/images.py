@@ -13,6 +13,9 @@ MAX_PIXELS = 100_000_000
 # Pillow reads more, some of them by starting other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _JPEG = b"\xff\xd8"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_BITS = 24
+"""Where the header of a PNG file tells the bits a channel."""
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _UPRIGHT = {
@@ -82,6 +85,35 @@ def decode_label(data: bytes, *, name: str = "label") -> np.ndarray:
                     "lossless palette (P) or grey (L, 1) images whose values are ids"
                 )
             return np.array(image, np.uint8) // _gray_scale(data)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(name, len(data), error) from error
+
+
+def decode_first_channel(data: bytes, *, name: str = "label") -> np.ndarray:
+    """Decodes a picture whose first channel holds ids to exactly these.
+
+    Args:
+        data: An encoded PNG (or other lossless format) of 8 bits, grey or RGB.
+        name: What to call the file in errors.
+
+    Returns:
+        uint8 `[height, width]`.
+
+    Raises:
+        ValueError: The data are no complete image, one of more than `MAX_PIXELS`, or
+            one with a palette, of more than 8 bits or whose values are not exact.
+    """
+    try:
+        with _open(data, name) as image:
+            bits = data[_PNG_BITS] if data.startswith(_PNG) else 8
+            lossy = image.format in ("JPEG", "WEBP")
+            if lossy or bits != 8 or image.mode not in ("L", "RGB", "RGBA"):
+                raise ValueError(
+                    f"{name} is a {image.format} with mode {image.mode} of {bits} bits;"
+                    " allowed are lossless grey or RGB images of 8 bits, whose values"
+                    " are ids"
+                )
+            return np.array(image.getchannel(0))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise _unreadable(name, len(data), error) from error
 
@@ -275,9 +307,9 @@ def _high_byte(gray: np.ndarray) -> np.ndarray:
 
 def _gray_scale(data: bytes) -> int:
     """The factor by which Pillow multiplied the values of a PNG of 2 or 4 bits."""
-    if data[:8] != b"\x89PNG\r\n\x1a\n":
+    if not data.startswith(_PNG):
         return 1
-    bits, color_type = data[24], data[25]
+    bits, color_type = data[_PNG_BITS], data[_PNG_BITS + 1]
     return 255 // (2**bits - 1) if color_type == 0 and bits in (2, 4) else 1
 
 

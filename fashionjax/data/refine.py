@@ -458,4 +458,5 @@ def _threaded(
     try:
         yield from pool.map(function, examples)
     finally:
-        pool.shutdown(cancel_futures=True)
+        # It may be collected in one of these threads, which cannot wait for itself.
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -234,15 +234,6 @@ def test_folders_may_be_links(name, write, tmp_path):
     assert not done.quarantine
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8"])
-def test_empty_files_are_left_out(write_ccp, tmp_path, data):
-    raw, _ = write_ccp([f"{i:04d}" for i in range(1, 31)])
-    (raw / "photos/0003.jpg").write_bytes(data)
-    done = prepare("ccp", raw, tmp_path / "data", max_bad_fraction=0.04)
-    assert list(done.quarantine) == ["0003"]
-    assert f"({len(data)} bytes)" in done.quarantine["0003"]
-
-
 def test_too_many_bad_photos_end_the_preparation_early(
     write_ccp, tmp_path, monkeypatch
 ):

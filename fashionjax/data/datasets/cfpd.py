@@ -5,8 +5,9 @@ IEEE Transactions on Multimedia 2014. The labels are those of superpixels, in a 
 MATLAB v7.3, which is HDF5: reading it needs h5py (the extra `cfpd`).
 """
 
+import contextlib
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,7 +34,7 @@ LAYOUT = (
 _S4_VAL = 108 / 2146
 
 # What h5py raises where a file is damaged, depending on where.
-_DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError)
+_DAMAGED = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
 
 def split_ids(count: int, scheme: str) -> dict[str, list[str]]:
@@ -88,7 +89,7 @@ class _RawCfpd:
     def __init__(self, root: pathlib.Path, scheme: str) -> None:
         self._photos = PhotoFolder(root / "image", root)
         self._path = root / FILE
-        with _open(self._path) as file:
+        with _open(self._path) as file, _damage_told(self._path):
             names = [_text(file[ref]) for ref in _cells(file, "all_category_name")]
             # CFPD calls the background bk.
             if names[1:] != list(CFPD_23.class_names[1:]):
@@ -107,7 +108,7 @@ class _RawCfpd:
     def read(self, image_id: str) -> RawExample:
         """Reads a photo and its label."""
         label_name = f"the label of photo {image_id} in {self._path}"
-        with _open(self._path) as file:
+        with _open(self._path) as file, _damage_told(label_name):
             photo = file[_cells(file, "fashion_dataset")[int(image_id) - 1]]
             name = _text(_dataset(photo, "img_name"))
             # HDF5 has MATLAB's columns as rows.
@@ -166,6 +167,17 @@ class Cfpd(PhotoBuilder):
         return _RawCfpd(root, scheme)
 
 
+@contextlib.contextmanager
+def _damage_told(name: object) -> Iterator[None]:
+    """Makes ValueErrors of what h5py raises where a file is damaged."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except _DAMAGED as error:
+        raise ValueError(f"cannot read {name}: {error}") from error
+
+
 def _open(path: pathlib.Path) -> Any:
     try:
         import h5py  # an extra, and slow to import
@@ -218,9 +230,16 @@ def _name(file: Any, reference: Any) -> str | None:
 
 def _numbers(group: Any, name: str) -> np.ndarray:
     dataset = _dataset(group, name)
-    if not np.issubdtype(dataset.dtype, np.number):
+    if dataset.dtype.kind not in "iuf":
         raise ValueError(f"{group.file.filename}: {name} is {dataset.dtype}")
-    return dataset[()].astype(np.int64)
+    numbers = dataset[()]
+    # MATLAB's numbers are floating, and whole.
+    if not (np.abs(numbers) <= MAX_PIXELS).all() or (numbers % 1).any():
+        raise ValueError(
+            f"{group.file.filename}: {name} of {group.name} holds other numbers than"
+            f" whole ones of at most {MAX_PIXELS}"
+        )
+    return numbers.astype(np.int64)
 
 
 def _text(dataset: Any) -> str:

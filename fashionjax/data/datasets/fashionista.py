@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 from fashionjax.data.categories import FASHIONISTA_V02_NAMES
 from fashionjax.data.fingerprint import fingerprint_of
-from fashionjax.data.images import decode_image, decode_integers
+from fashionjax.data.images import decode_first_channel, decode_integers
 from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_maps import FASHIONISTA_25
 from fashionjax.data.matlab import load_mat
@@ -114,7 +114,7 @@ class _RawFashionista:
             label = self._superpixels(annotation, name)
         else:
             # An image whose first channel holds the labels.
-            label = decode_image(_bytes(annotation, name), name=name)[..., 0]
+            label = decode_first_channel(_bytes(annotation, name), name=name)
         if label.max() >= len(self._names):
             raise ValueError(
                 f"{name} has the id {label.max()}; allowed are"

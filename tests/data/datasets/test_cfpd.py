@@ -9,6 +9,7 @@ from fashionjax.data.datasets.cfpd import (
     FILE,
     S4_SPLIT,
     TANGSENG_SPLIT,
+    Cfpd,
     split_ids,
 )
 from fashionjax.data.label_maps import CFPD_4, CFPD_23
@@ -103,6 +104,8 @@ def test_labels_of_superpixels_are_looked_up(write, tmp_path):
         ({"segmentation": np.zeros((4, 7))}, r"is \(7, 4\), its photo \(6, 4\)"),
         ({"segmentation": np.zeros((0, 4))}, "does not hold 1..100000000 numbers"),
         ({"segmentation": b"text"}, "segmentation is"),
+        ({"segmentation": PHOTO["segmentation"] + 0.5}, "other numbers than whole"),
+        ({"category_label": np.full((1, 6), np.nan)}, "other numbers than whole"),
         ({"category_label": np.full((1, 6), 24.0)}, "has the id 23; allowed are 0..22"),
         ({"category_label": np.full((1, 6), 0.0)}, r"has labels -1\.\.-1"),
         ({"category_label": None}, "has no category_label of its own"),
@@ -137,6 +140,31 @@ def test_numbers_in_another_file_are_not_read(write, tmp_path):
         )
     done = prepare("cfpd", raw, tmp_path / "data", max_bad_fraction=0.05)
     assert "has no segmentation of its own" in done.quarantine["0001"]
+
+
+@pytest.mark.parametrize("only_start", [True, False])
+def test_damage_anywhere_is_told_and_nothing_else_is_raised(write, only_start):
+    """HDF5 raises one of many errors, depending on what is hit."""
+    path = write() / FILE
+    good, rng = path.read_bytes(), np.random.default_rng(0)
+    told = 0
+    for _ in range(60):
+        damaged = np.frombuffer(good, np.uint8).copy()
+        end = 2048 if only_start else len(good)
+        damaged[rng.integers(0, end, 12)] = rng.integers(0, 256, 12)
+        length = int(rng.integers(end // 2, 2 * len(good)))
+        path.write_bytes(damaged.tobytes()[:length])
+        try:
+            raw = Cfpd.open_raw(path.parent, "s4")
+        except ValueError:
+            told += 1
+            continue
+        for image_id in raw.image_ids:
+            try:
+                raw.read(image_id)
+            except (ValueError, OSError):  # a photo of another name
+                told += 1
+    assert told > 20
 
 
 def test_files_of_something_else_are_refused(write, tmp_path):

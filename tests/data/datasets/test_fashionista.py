@@ -1,5 +1,7 @@
 import io
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -24,6 +26,28 @@ def _encode(array, image_format="PNG"):
 
 def _boundless(array):
     return np.frombuffer(boundless_png(_encode(array).tobytes()), np.uint8)
+
+
+def _wide(array):
+    """A PNG file of 16 bits a channel, which Pillow cannot write."""
+
+    def chunk(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", checksum)
+        )
+
+    height, width, _ = array.shape
+    rows = array.astype(">u2").reshape(height, -1)
+    lines = b"".join(b"\0" + row.tobytes() for row in rows)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(
+        b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    )
+    data += chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return np.frombuffer(data, np.uint8)
 
 
 PHOTO = _encode(np.zeros((*SHAPE, 3), np.uint8), "JPEG")
@@ -110,6 +134,12 @@ def test_labels_of_superpixels_are_looked_up(write, tmp_path):
         ((PHOTO, PHOTO[:0]), "the label of photo 0001 .* is no encoded image"),
         ((PHOTO, "text"), "is no encoded image"),
         ((PHOTO, 3.0), "is no encoded image but float64"),
+        # Decoded to 8 bits, they would all be ids, and wrong ones.
+        ((PHOTO, _encode(LABEL.astype(np.uint16))), "with mode I;16 of 16 bits"),
+        ((PHOTO, _wide(REFINED)), "with mode RGB of 16 bits; allowed are lossless"),
+        ((PHOTO, LABEL.astype(np.uint16)), "is no encoded image but uint16"),
+        ((PHOTO, LABEL.astype(np.int16)), "is no encoded image but int16"),
+        ((PHOTO, _encode(REFINED, "JPEG")), "is a JPEG with mode RGB"),
     ],
 )
 def test_bad_refined_photos_are_left_out(write, tmp_path, first, reason):
