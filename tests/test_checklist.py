@@ -8,7 +8,7 @@ import re
 import pytest
 
 from fashionjax.data.__main__ import main as data_main
-from fashionjax.data.prepare import DATASETS
+from fashionjax.data.published import DATASETS
 from fashionjax.reproduce.scale import has_key
 from fashionjax.reproduce.tables import TABLES
 from tests.integration.conftest import FILES, load_config, load_module

@@ -21,15 +21,13 @@ from fashionjax.data.label_maps import (
     LabelMap,
 )
 from fashionjax.data.prepare import (
-    DATASETS,
     Prepared,
-    check_label_map,
     count_labels,
-    default_data_dir,
     open_raw,
     open_split,
     prepare,
 )
+from fashionjax.data.published import DATASETS, check_label_map, default_data_dir
 from fashionjax.data.quarantine import MAX_BAD_FRACTION
 from fashionjax.data.refine_command import add_first_pixel, add_refine, run_refine
 from fashionjax.data.refined import describe_refinement

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import itertools
 import json
 import os
 import pathlib
@@ -14,12 +13,7 @@ from typing import Any
 from absl import logging
 
 from fashionjax.data.card import describe_names, describe_photos
-from fashionjax.data.datasets.ccp import Ccp
-from fashionjax.data.datasets.cfpd import Cfpd
-from fashionjax.data.datasets.fashionista import Fashionista, FashionistaV02
-from fashionjax.data.datasets.fashionpedia import Fashionpedia
-from fashionjax.data.datasets.imaterialist import Imaterialist2019, Imaterialist2020
-from fashionjax.data.instances import ORDERS, SMALLER_WINS
+from fashionjax.data.instances import SMALLER_WINS
 from fashionjax.data.label_counts import (
     LabelCounts,
     collect,
@@ -33,23 +27,22 @@ from fashionjax.data.parallel import map_in_order
 from fashionjax.data.photo_builder import CARD, PhotoBuilder
 from fashionjax.data.prepared import PreparedSource
 from fashionjax.data.progress import progress
+from fashionjax.data.published import (
+    check_label_map,
+    choose_variant,
+    data_root,
+    find_dataset,
+    find_raw,
+    find_variant,
+    folder_of,
+    open_published,
+)
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.refined import Refinement, read_refinement
 from fashionjax.data.resized import ResizedSource, open_resized
-from fashionjax.data.unpacking import find_unpacked, unpack
+from fashionjax.data.unpacking import find_unpacked
 from fashionjax.data.variant import Variant
-
-DATASETS: Mapping[str, type[PhotoBuilder]] = {
-    "ccp": Ccp,
-    "imaterialist2019": Imaterialist2019,
-    "imaterialist2020": Imaterialist2020,
-    "fashionpedia": Fashionpedia,
-    "fashionista": Fashionista,
-    "fashionista_v02": FashionistaV02,
-    "cfpd": Cfpd,
-}
-"""What can be prepared."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +76,6 @@ class Prepared:
     card: pathlib.Path | None
     categories: dict[str, dict[str, int]]
     fresh: bool
-
-
-def default_data_dir() -> pathlib.Path:
-    """`$FASHIONJAX_DATA`, else `fashionjax` in the user's cache folder."""
-    if chosen := os.environ.get("FASHIONJAX_DATA"):
-        return pathlib.Path(chosen)
-    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(cache) / "fashionjax"
 
 
 def prepare(  # noqa: PLR0913 (keywords of independent meaning)
@@ -135,11 +120,11 @@ def prepare(  # noqa: PLR0913 (keywords of independent meaning)
             the raw files are missing, too many of them damaged, or others than those it
             was prepared from; so are the decisions.
     """
-    dataset = _named(name)
+    dataset = find_dataset(name)
     refined = refined_dir is not None
-    variant = _variant(dataset, scheme, overlap, refined, first_pixel)
-    root = _root(data_dir)
-    directory = _directory(root, dataset, variant.name)
+    variant = choose_variant(dataset, scheme, overlap, refined, first_pixel)
+    root = data_root(data_dir)
+    directory = folder_of(root, dataset, variant.name)
     found = directory.is_dir() and not overwrite
     refinement = _refinement(refined_dir, directory if found else None)
     if not found:
@@ -178,55 +163,6 @@ def prepare(  # noqa: PLR0913 (keywords of independent meaning)
         categories=metadata.get("categories", {}),
         fresh=not found,
     )
-
-
-def find_raw(
-    name: str,
-    raw_dir: str | os.PathLike[str] | None,
-    data_dir: str | os.PathLike[str] | None = None,
-) -> pathlib.Path:
-    """Finds the raw files of a dataset, unpacked or downloaded if they have to be.
-
-    Args:
-        name: One of `DATASETS`.
-        raw_dir: As `prepare` takes it.
-        data_dir: Where prepared datasets lie, and `downloads` beside them; None for
-            `default_data_dir()`.
-
-    Returns:
-        A folder with the dataset's layout.
-
-    Raises:
-        ValueError: Unknown dataset, or its files are not there.
-    """
-    dataset = _named(name)
-    root = _root(data_dir)
-    if raw_dir is None:
-        return dataset.download(root / "downloads")
-    return unpack(raw_dir, root, dataset.find_raw)
-
-
-def full_scheme(
-    name: str,
-    scheme: str | None = None,
-    *,
-    overlap: str = SMALLER_WINS,
-    refined: bool = False,
-    first_pixel: int = 1,
-) -> str:
-    """What `Prepared.scheme` says of a dataset that is prepared so.
-
-    Args:
-        name: One of `DATASETS`.
-        scheme: How photos are divided; None for the dataset's first scheme.
-        overlap: One of `fashionjax.data.instances.ORDERS`.
-        refined: Whether `refine` has decided.
-        first_pixel: The number of a photo's first pixel in run lengths.
-
-    Raises:
-        ValueError: Unknown dataset, scheme or order, or a number that is not allowed.
-    """
-    return _variant(_named(name), scheme, overlap, refined, first_pixel).name
 
 
 def _tell_odd(name: str, directory: pathlib.Path, metadata: Mapping[str, Any]) -> None:
@@ -281,12 +217,11 @@ def open_split(
         ValueError: Unknown dataset or scheme; it is not prepared there, has no such
             split, or the label map is not for it.
     """
-    dataset = _named(name)
+    dataset = find_dataset(name)
     check_label_map(name, label_map)
     scheme = scheme or dataset.schemes()[0]
-    if scheme not in (allowed := [v.name for v in _variants(dataset)]):
-        raise ValueError(f"split {scheme!r}; allowed are {', '.join(allowed)}")
-    directory = _directory(pathlib.Path(data_dir), dataset, scheme)
+    variant = find_variant(name, scheme)
+    directory = folder_of(pathlib.Path(data_dir), dataset, variant.name)
     if not directory.is_dir():
         raise ValueError(
             f"{name} is not prepared in {directory}; run python -m fashionjax.data "
@@ -316,7 +251,7 @@ def open_raw(
     Raises:
         ValueError: These are no such files, or decisions are missing.
     """
-    variant = _prepared_variant(name, prepared.scheme)
+    variant = find_variant(name, prepared.scheme)
     refinement = _refinement(refined_dir, None)
     if variant.refined and refinement is None:
         raise ValueError(
@@ -325,54 +260,6 @@ def open_raw(
         )
     raw = open_published(name, prepared.scheme, raw_dir, prepared.data_dir)
     return raw if refinement is None else refinement.apply(raw)
-
-
-def open_published(
-    name: str,
-    scheme: str,
-    raw_dir: str | os.PathLike[str],
-    data_dir: str | os.PathLike[str],
-) -> RawFolder:
-    """Opens raw files as a prepared dataset reads them, but for `refine`'s decisions.
-
-    Args:
-        name: One of `DATASETS`.
-        scheme: What `Prepared.scheme` says of it.
-        raw_dir: As `prepare` takes it.
-        data_dir: Where it was prepared.
-
-    Raises:
-        ValueError: These are no such files.
-    """
-    variant = _prepared_variant(name, scheme)
-    return DATASETS[name].open_raw(
-        find_raw(name, raw_dir, data_dir),
-        variant.scheme,
-        variant.overlap,
-        variant.first_pixel,
-    )
-
-
-def _prepared_variant(name: str, scheme: str) -> Variant:
-    """The variant that `Prepared.scheme` names."""
-    named = {variant.name: variant for variant in _variants(_named(name))}
-    if scheme not in named:
-        raise ValueError(f"split {scheme!r}; allowed are {', '.join(named)}")
-    return named[scheme]
-
-
-def check_label_map(name: str, label_map: LabelMap) -> None:
-    """Refuses a label map of other ids than those of a dataset.
-
-    Raises:
-        ValueError: It is one, or the dataset is unknown.
-    """
-    num_ids = len(_named(name).SOURCE_NAMES)
-    if set(label_map.target_of) != set(range(num_ids)):
-        raise ValueError(
-            f"label map {label_map.name!r} is not for {name}; allowed are maps of the"
-            f" ids 0..{num_ids - 1}"
-        )
 
 
 def count_labels(done: Prepared) -> dict[str, LabelCounts]:
@@ -407,60 +294,6 @@ def _count_split(done: Prepared, split: str) -> LabelCounts:
     return collect(progress(counted, len(source), f"Counting the labels of {split}"))
 
 
-def _named(name: str) -> type[PhotoBuilder]:
-    """Finds a dataset."""
-    if name not in DATASETS:
-        raise ValueError(f"dataset {name!r}; allowed are {', '.join(DATASETS)}")
-    return DATASETS[name]
-
-
-def _root(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
-    """The folder of all prepared datasets."""
-    return pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
-
-
-def _variants(dataset: type[PhotoBuilder]) -> list[Variant]:
-    """All ways to prepare a dataset."""
-    orders = tuple(ORDERS) if dataset.HAS_INSTANCES else (SMALLER_WINS,)
-    numbers = (1, 0) if dataset.NUMBERS_PIXELS else (1,)
-    kinds = itertools.product(dataset.schemes(), orders, (False, True), numbers)
-    return [Variant(*kind) for kind in kinds]
-
-
-def _variant(
-    dataset: type[PhotoBuilder],
-    scheme: str | None,
-    overlap: str,
-    refined: bool,
-    first_pixel: int,
-) -> Variant:
-    """The way to prepare a dataset that is meant."""
-    schemes = dataset.schemes()
-    named = {variant.name: variant for variant in _variants(dataset)}
-    if scheme is not None and scheme not in named:
-        raise ValueError(f"split {scheme!r}; allowed are {', '.join(schemes)}")
-    usual = named[scheme or schemes[0]]
-    numbers = sorted({v.first_pixel for v in named.values()})
-    if first_pixel not in numbers:
-        raise ValueError(
-            f"first_pixel {first_pixel}; allowed for {dataset.name} are"
-            f" {', '.join(map(str, numbers))}"
-        )
-    allowed = dict.fromkeys(v.overlap for v in named.values())
-    if overlap not in allowed:
-        why = "" if dataset.HAS_INSTANCES else ", as it has no instances"
-        raise ValueError(
-            f"overlap {overlap!r}; allowed for {dataset.name} are"
-            f" {', '.join(allowed)}{why}"
-        )
-    return Variant(
-        usual.scheme,
-        usual.overlap if overlap == SMALLER_WINS else overlap,
-        refined or usual.refined,
-        usual.first_pixel if first_pixel == 1 else first_pixel,
-    )
-
-
 def _refinement(
     folder: str | os.PathLike[str] | None, found: pathlib.Path | None
 ) -> Refinement | None:
@@ -474,12 +307,6 @@ def _refinement(
     return read_refinement(folder)
 
 
-def _directory(
-    root: pathlib.Path, dataset: type[PhotoBuilder], variant: str
-) -> pathlib.Path:
-    return root / dataset.name / variant / str(dataset.VERSION)
-
-
 def _build(
     dataset: type[PhotoBuilder],
     data_dir: pathlib.Path,
@@ -489,7 +316,7 @@ def _build(
     max_bad_fraction: float,
 ) -> None:
     """Runs the builder; only its last step, a rename, makes the result visible."""
-    directory = _directory(data_dir, dataset, variant.name)
+    directory = folder_of(data_dir, dataset, variant.name)
     # We hold the lock, so what lies here belongs to a process that died.
     staging = directory.with_name(f"{directory.name}.incomplete")
     with _quiet():

@@ -27,7 +27,7 @@ from fashionjax.data.photo_files import (
     check_inside,
     list_files,
 )
-from fashionjax.data.prepare import default_data_dir, full_scheme, open_published
+from fashionjax.data.published import default_data_dir, full_scheme, open_published
 from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.refine import (
     DECISIONS_FILE,

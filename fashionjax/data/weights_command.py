@@ -16,7 +16,8 @@ from fashionjax.data.class_balance import (
 from fashionjax.data.class_pixels import class_pixels
 from fashionjax.data.image_size import parse_size
 from fashionjax.data.label_maps import LABEL_MAPS
-from fashionjax.data.prepare import DATASETS, default_data_dir, open_split
+from fashionjax.data.prepare import open_split
+from fashionjax.data.published import DATASETS, default_data_dir
 
 THRESHOLD = 0.001
 """Share of the photos below which a class is rare; LVIS's."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from fashionjax.data.detector import PersonDetector, load_detector
 from fashionjax.data.label_maps import MAPS_OF, LabelMap
-from fashionjax.data.prepare import default_data_dir, open_published
+from fashionjax.data.published import default_data_dir, open_published
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.doctor.datasets import StoredDataset, open_dataset
 from fashionjax.doctor.duplicates import MAX_DISTANCE

@@ -16,7 +16,7 @@ from fashionjax import builders
 from fashionjax.constants import LABEL
 from fashionjax.data.dataset import Source
 from fashionjax.data.label_maps import MAPS_OF, LabelMap
-from fashionjax.data.prepare import default_data_dir, full_scheme
+from fashionjax.data.published import default_data_dir, full_scheme
 from fashionjax.doctor.datasets import open_dataset
 from fashionjax.train.run_config import read_config
 

@@ -1,6 +1,6 @@
 import pytest
 
-from fashionjax.data.prepare import DATASETS
+from fashionjax.data.published import DATASETS
 
 PHOTO, ANNOTATION = b"a photo", b"an annotation"
 FILES = {

@@ -19,13 +19,8 @@ from fashionjax.data import photo_builder
 from fashionjax.data import prepare as prepare_module
 from fashionjax.data.datasets import ccp
 from fashionjax.data.label_maps import CCP_59
-from fashionjax.data.prepare import (
-    DATASETS,
-    default_data_dir,
-    full_scheme,
-    open_split,
-    prepare,
-)
+from fashionjax.data.prepare import open_split, prepare
+from fashionjax.data.published import DATASETS, default_data_dir, full_scheme
 from fashionjax.data.synthesize import synthesize
 from fashionjax.data.variant import Variant
 
@@ -323,7 +318,7 @@ def test_tfds_asks_nobody_and_leaves_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     asked = []
     monkeypatch.setattr(gcs_utils, "gcs_dataset_info_files", asked.append)
-    for dataset in prepare_module.DATASETS.values():
+    for dataset in DATASETS.values():
         scheme = dataset.schemes()[0]
         dataset(variant=Variant(scheme), data_dir=tmp_path / "data")
     assert not asked

@@ -15,7 +15,8 @@ import pytest
 from fashionjax.data import unpacking
 from fashionjax.data.__main__ import main
 from fashionjax.data.paths import roots
-from fashionjax.data.prepare import DATASETS, find_raw, prepare
+from fashionjax.data.prepare import prepare
+from fashionjax.data.published import DATASETS, find_raw
 from fashionjax.data.synthesize import synthesize
 from fashionjax.data.unpacking import find_unpacked, unpack
 

@@ -8,7 +8,7 @@ import scipy.io
 from PIL import Image
 
 from fashionjax.data.__main__ import main
-from fashionjax.data.prepare import DATASETS
+from fashionjax.data.published import DATASETS
 from fashionjax.data.raw_folder import RawExample
 from fashionjax.data.synthesize import synthesize
 from fashionjax.doctor.raw_files import read_raw_files
