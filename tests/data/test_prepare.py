@@ -72,6 +72,7 @@ def test_other_raw_files_are_refused_unless_overwritten(write_ccp, tmp_path):
     raw, _ = write_ccp(IDS)
     prepare("ccp", raw, tmp_path / "data")
     (raw / "photos/0005.jpg").unlink()
+    (raw / "annotations/pixel-level/0005.mat").unlink()
     with pytest.raises(ValueError, match=r"30 photos.*29 photos.*--overwrite"):
         prepare("ccp", raw, tmp_path / "data")
     done = prepare("ccp", raw, tmp_path / "data", overwrite=True)
@@ -267,6 +268,7 @@ def test_nothing_is_kept_of_other_raw_files(write_ccp, tmp_path, monkeypatch):
     _interrupted(monkeypatch, 20, "ccp", raw, tmp_path / "data")
     assert list((tmp_path / "data").rglob("*.summary.json"))
     (raw / "photos/0001.jpg").unlink()
+    (raw / "annotations/pixel-level/0001.mat").unlink()
     done = prepare("ccp", raw, tmp_path / "data")
     assert sum(done.num_examples.values()) == 29
     unbroken = prepare("ccp", raw, tmp_path / "unbroken")
