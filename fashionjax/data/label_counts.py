@@ -7,6 +7,7 @@ Counted while a dataset is prepared and kept beside its records, so that nobody 
 import dataclasses
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
@@ -18,6 +19,17 @@ from fashionjax.data.label_maps import LabelMap
 
 FILE = "label_counts.npz"
 """Its name, beside the records."""
+
+# What is raised where the file is damaged; the last by a header of another packing.
+_DAMAGE = (
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+)
 
 Counted = Sequence[tuple[Sequence[int], int]]
 """Source ids that lie on each other, the top one first, and their number of pixels."""
@@ -146,7 +158,7 @@ def read_counts(folder: pathlib.Path, split: str) -> LabelCounts | None:
                 stacks=parse_stacks(str(arrays[f"{split}/stacks"][0])),
                 rows=arrays[f"{split}/rows"].astype(np.int64),
             )
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise ValueError(
             f"cannot read {path}: {error}. Remove it, and the command prepare counts"
             " anew"

@@ -226,7 +226,12 @@ def test_damaged_counts_are_named(write_ccp, tmp_path):
     raw, _ = write_ccp([f"{i:04d}" for i in range(1, 21)])
     done = prepare("ccp", raw, tmp_path / "data")
     path = done.directory / FILE
-    for damage in (b"", path.read_bytes()[:300], b"text"):
+    whole = path.read_bytes()
+    # Within a member, where unpacking itself fails.
+    start = whole.index(b"rows.npy") + len(b"rows.npy") + 40
+    spoilt = whole[:start] + bytes(byte ^ 0x5A for byte in whole[start : start + 60])
+    spoilt += whole[start + 60 :]
+    for damage in (b"", whole[:300], b"text", spoilt):
         path.write_bytes(damage)
         with pytest.raises(ValueError, match=r"cannot read .*label_counts\.npz"):
             read_counts(done.directory, "train")
