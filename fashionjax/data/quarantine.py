@@ -54,7 +54,7 @@ class Quarantine:
         self.reasons[image_id] = str(error)
         if len(self.reasons) <= self.limit:
             return
-        if self.limit == 0:
+        if self.max_fraction == 0:
             raise error
         raise ValueError(
             f"{len(self.reasons)} of {self.num_examples} examples are bad; allowed are"

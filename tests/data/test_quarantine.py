@@ -78,12 +78,20 @@ def test_a_split_of_which_all_is_left_out_says_so(write_ccp, tmp_path):
     assert set(open_dataset("ccp", tmp_path / "data").sources) == {"train", "test"}
 
 
-def test_without_room_the_first_error_is_the_error():
-    quarantine = Quarantine(99)
+def test_where_none_may_be_bad_the_first_error_is_the_error():
+    quarantine = Quarantine(99, 0)
     error = ValueError("cannot decode 0001.jpg")
     with pytest.raises(ValueError, match="cannot decode") as raised:
         quarantine.add("0001", error)
     assert raised.value is error
+
+
+def test_few_photos_have_no_room_and_are_told_how_to_make_some():
+    quarantine = Quarantine(99)
+    expected = "1 of 99 examples are bad; allowed are 0, and more with .*--max_bad"
+    with pytest.raises(ValueError, match=expected) as raised:
+        quarantine.add("0001", ValueError("cannot decode 0001.jpg"))
+    assert "  0001: cannot decode 0001.jpg" in str(raised.value)
     assert Quarantine(100).limit == 1
 
 
