@@ -28,6 +28,8 @@ FindRaw = Callable[[pathlib.Path], pathlib.Path]
 # What an archive may hold; the largest datasets have some 47,000 photos.
 _MAX_BYTES = 64 << 30
 _MAX_FILES = 500_000
+# The end of a zip lists all entries with their checksums; packed tars have one there.
+_END_BYTES = 16 << 20
 _PHOTOS = (".jpg", ".jpeg", ".png")
 _TEMPORARY = ".unpack-"
 
@@ -140,7 +142,12 @@ def _place(
 
 
 def _folder_of(archive: pathlib.Path, downloads: pathlib.Path) -> pathlib.Path:
-    return downloads / f"{archive.name}-{archive.stat().st_size}"
+    """Another one for another archive of the same name."""
+    size = archive.stat().st_size
+    with archive.open("rb") as file:
+        file.seek(max(0, size - _END_BYTES))
+        digest = hashlib.sha256(file.read(_END_BYTES)).hexdigest()
+    return downloads / f"{archive.name}-{size}-{digest[:16]}"
 
 
 def _extract(archive: pathlib.Path, downloads: pathlib.Path) -> pathlib.Path:

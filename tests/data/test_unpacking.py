@@ -191,6 +191,29 @@ def test_another_archive_is_another_download(raw, tmp_path):
     assert (second / "b/more").exists()
 
 
+@pytest.mark.parametrize("pack", ["zip", "tgz"])
+def test_an_archive_of_the_same_size_is_another_download(tmp_path, pack):
+    found = []
+    for text in ("one", "two"):
+        folder = tmp_path / text
+        for name in "ab":
+            (folder / name).mkdir(parents=True)
+            (folder / name / "file").write_text(text)
+        archive = folder / f"raw.{pack}"
+        if pack == "zip":
+            _zip(archive, folder, "ab")
+        else:
+            _tar(archive, folder, "ab")
+        packed = archive.read_bytes()
+        archive.write_bytes(packed.ljust(1000, b"\0") if pack == "tgz" else packed)
+        found.append((archive.stat().st_size, unpack(archive, tmp_path, _find)))
+    (size, first), (other, second) = found
+    assert size == other
+    assert (first / "a/file").read_text() == "one"
+    assert (second / "a/file").read_text() == "two"
+    assert find_unpacked(tmp_path / f"one/raw.{pack}", tmp_path, _find) == first
+
+
 def test_what_is_there_needs_no_unpacking(raw, tmp_path):
     (raw / "a").mkdir()
     (raw / "b").mkdir()
