@@ -1,6 +1,7 @@
 """Decoding and resizing of photos and label images. Sizes are (height, width)."""
 
 import io
+import struct
 import warnings
 from typing import Any
 
@@ -12,6 +13,11 @@ MAX_PIXELS = 100_000_000
 
 # Pillow reads more, some of them by starting other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# What it raises where a file is damaged, depending on where.
+_DAMAGE = (
+    *(OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError),
+    *(ArithmeticError, LookupError, TypeError),
+)
 _JPEG = b"\xff\xd8"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_BITS = 24
@@ -58,7 +64,7 @@ def decode_image(
             if upright.mode in _WIDE_GRAY:
                 upright = Image.fromarray(_high_byte(np.asarray(upright)))
             return np.array(_resized(upright.convert("RGB"), size))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _DAMAGE as error:
         raise _unreadable(name, len(data), error) from error
 
 
@@ -85,7 +91,7 @@ def decode_label(data: bytes, *, name: str = "label") -> np.ndarray:
                     "lossless palette (P) or grey (L, 1) images whose values are ids"
                 )
             return np.array(image, np.uint8) // _gray_scale(data)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _DAMAGE as error:
         raise _unreadable(name, len(data), error) from error
 
 
@@ -114,7 +120,7 @@ def decode_first_channel(data: bytes, *, name: str = "label") -> np.ndarray:
                     " are ids"
                 )
             return np.array(image.getchannel(0))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _DAMAGE as error:
         raise _unreadable(name, len(data), error) from error
 
 
@@ -140,7 +146,7 @@ def decode_integers(data: bytes, *, name: str = "integers") -> np.ndarray:
                     "lossless grey images of 8 or 16 bits"
                 )
             return np.array(image, np.int64)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _DAMAGE as error:
         raise _unreadable(name, len(data), error) from error
 
 
@@ -223,7 +229,7 @@ def decode_photo(
                     f" place for it is RGB of {out.shape[0]}x{out.shape[1]}"
                 )
             out[...] = np.asarray(photo)
-    except (OSError, SyntaxError) as error:
+    except _DAMAGE as error:
         raise _unreadable(name, len(data), error) from error
 
 

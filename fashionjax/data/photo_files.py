@@ -10,6 +10,9 @@ from fashionjax.data.paths import inside
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """What photos end in, in small or capital letters."""
 
+MAX_FILE_BYTES = 1 << 30
+"""What a photo may have: it is read whole, and 100 million pixels are less."""
+
 
 def list_files(folder: pathlib.Path, suffixes: Collection[str]) -> list[pathlib.Path]:
     """Lists the files of a folder with some endings, whatever their letters' case.
@@ -47,12 +50,18 @@ def check_inside(path: pathlib.Path, root: pathlib.Path) -> None:
 
     Raises:
         ValueError: It is none: a pipe, which nobody may ever write to, a socket, a
-            device or a folder; or a link to a file elsewhere.
+            device or a folder; or a link to a file elsewhere; or it has more than
+            `MAX_FILE_BYTES`.
         OSError: It is not there.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
         raise ValueError(
             f"{path} is a pipe, socket, device or folder; allowed are files"
+        )
+    if found.st_size > MAX_FILE_BYTES:
+        raise ValueError(
+            f"{path} has {found.st_size} bytes; allowed are {MAX_FILE_BYTES}"
         )
     target = path.resolve()
     folders = (root.resolve(), path.parent.resolve())
