@@ -32,15 +32,22 @@ def dataset_card(info: tfds.core.DatasetInfo, source_names: Sequence[str]) -> st
         "## Left out",
         _left_out(metadata["quarantine"]),
         "## Checks",
-        "`metadata.json` has the SHA-256 of every file;"
+        "`metadata.json` has the SHA-256 of every file of records;"
         f" `python -m fashionjax.data prepare {info.name} --split={info.config_name}"
         " --data_dir=DIR --verify` compares them.",
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def describe_photos(found: int, published: int) -> str:
-    """Says how many photos there are, and how many there should be."""
+def describe_photos(found: int, published: int, divided: int) -> str:
+    """Says how many photos there are, should be, and are in no split."""
+    text = _beside_published(found, published)
+    if divided == found:
+        return text
+    return f"{text}; in no split are {found - divided:,}"
+
+
+def _beside_published(found: int, published: int) -> str:
     if found == published:
         return f"{found:,}, as published"
     side = "fewer" if found < published else "more"

@@ -8,6 +8,9 @@ from typing import Any
 CONTENT = "content_sha256"
 """The key of the hash of what annotations hold."""
 
+# Larger ones are none that was published, and would keep a run from its start.
+_MAX_HASHED = 8 << 30
+
 
 def fingerprint_of(
     files: Mapping[str, Iterable[pathlib.Path]], annotations: str
@@ -35,7 +38,7 @@ def fingerprint_of(
             is_file = path.is_file()
             size = path.stat().st_size if is_file else "is no file"
             names.update(f"{kind}/{name} {size}\n".encode())
-            if kind == annotations and is_file:
+            if kind == annotations and is_file and path.stat().st_size <= _MAX_HASHED:
                 with path.open("rb") as file:
                     content.update(hashlib.file_digest(file, "sha256").digest())
     return counts | {"sha256": names.hexdigest(), CONTENT: content.hexdigest()}

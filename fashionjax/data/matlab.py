@@ -68,6 +68,8 @@ def load_mat(
         ValueError: The file is damaged or of another kind, or a variable is larger.
     """
     try:
+        if path.stat().st_size > max_bytes:
+            raise ValueError(f"more than {max_bytes:,} bytes")
         data = memoryview(path.read_bytes())
         return dict(_variables(data, names, max_bytes))
     except (ValueError, OSError, struct.error, zlib.error) as error:

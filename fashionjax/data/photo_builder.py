@@ -183,7 +183,9 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             disable_shuffling=True,
         )
 
-    def write(self, raw_dir: pathlib.Path, folder: pathlib.Path) -> None:
+    def write(
+        self, raw_dir: pathlib.Path, folder: pathlib.Path, *, unpacked: str = ""
+    ) -> None:
         """Writes the records and what describes them.
 
         Called again after an interruption it goes on with the files that are missing,
@@ -192,6 +194,8 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         Args:
             raw_dir: As `find_raw` takes it.
             folder: Where to; it is complete when this returns.
+            unpacked: What `fashionjax.data.unpacking.unpacked_name` says of archives
+                that the raw files come from.
 
         Raises:
             ValueError: The raw files are missing, or too many of them damaged.
@@ -229,7 +233,12 @@ class PhotoBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             origin,
             quarantine=work.quarantine.reasons,
             unlabelled=list(raw.unlabelled),
-            photos={"found": len(raw.image_ids), "published": self.NUM_PUBLISHED},
+            unpacked=unpacked,
+            photos={
+                "found": len(raw.image_ids),
+                "published": self.NUM_PUBLISHED,
+                "divided": sum(map(len, raw.splits.values())),
+            },
             shards={
                 split: [dataclasses.asdict(file) for file in files]
                 for split, files in written.items()

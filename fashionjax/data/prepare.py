@@ -41,7 +41,7 @@ from fashionjax.data.quarantine import MAX_BAD_FRACTION, describe
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.data.refined import Refinement, read_refinement
 from fashionjax.data.resized import ResizedSource, open_resized
-from fashionjax.data.unpacking import find_unpacked
+from fashionjax.data.unpacking import find_unpacked, unpacked_name
 from fashionjax.data.variant import Variant
 
 
@@ -139,7 +139,9 @@ def prepare(  # noqa: PLR0913 (keywords of independent meaning)
             found = directory.is_dir() and not overwrite
             if not found:
                 source = find_raw(name, raw_dir, root)
-                _build(dataset, root, source, variant, refinement, max_bad_fraction)
+                unpacked = unpacked_name(raw_dir, dataset.find_raw) if raw_dir else ""
+                builder = _builder(dataset, root, variant, refinement, max_bad_fraction)
+                _write(builder, source, directory, unpacked)
     if found:
         _check_same_files(dataset, directory, raw_dir, root, refinement)
     info = json.loads((directory / "dataset_info.json").read_text())
@@ -168,7 +170,7 @@ def prepare(  # noqa: PLR0913 (keywords of independent meaning)
 def _tell_odd(name: str, directory: pathlib.Path, metadata: Mapping[str, Any]) -> None:
     """Says what is not as published in a dataset that has just been prepared."""
     photos, left_out = metadata["photos"], metadata["quarantine"]
-    if photos["found"] != photos["published"]:
+    if len({*photos.values()}) > 1:
         print(
             f"{name}: photos with labels: {describe_photos(**photos)}", file=sys.stderr
         )
@@ -307,26 +309,30 @@ def _refinement(
     return read_refinement(folder)
 
 
-def _build(
+def _builder(
     dataset: type[PhotoBuilder],
     data_dir: pathlib.Path,
-    raw: pathlib.Path,
     variant: Variant,
     refinement: Refinement | None,
     max_bad_fraction: float,
-) -> None:
-    """Runs the builder; only its last step, a rename, makes the result visible."""
-    directory = folder_of(data_dir, dataset, variant.name)
-    # We hold the lock, so what lies here belongs to a process that died.
-    staging = directory.with_name(f"{directory.name}.incomplete")
+) -> PhotoBuilder:
+    """Makes the builder of a variant."""
     with _quiet():
-        builder = dataset(
+        return dataset(
             variant=variant,
             refinement=refinement,
             data_dir=data_dir,
             max_bad_fraction=max_bad_fraction,
         )
-    builder.write(raw, staging)
+
+
+def _write(
+    builder: PhotoBuilder, raw: pathlib.Path, directory: pathlib.Path, unpacked: str
+) -> None:
+    """Runs the builder; only its last step, a rename, makes the result visible."""
+    # We hold the lock, so what lies here belongs to a process that died.
+    staging = directory.with_name(f"{directory.name}.incomplete")
+    builder.write(raw, staging, unpacked=unpacked)
     shutil.rmtree(directory, ignore_errors=True)
     staging.rename(directory)
 
@@ -339,10 +345,13 @@ def _check_same_files(
     refinement: Refinement | None,
 ) -> None:
     """Refuses raw files and decisions that are not those of the prepared dataset."""
-    then = _metadata(directory)["raw"]
+    metadata = _metadata(directory)
+    then = metadata["raw"]
     now = dict(then)
     if raw_dir is not None:
-        source = find_unpacked(raw_dir, data_dir, dataset.find_raw)
+        # Datasets prepared before this was kept know of no archive.
+        known = metadata.get("unpacked", "")
+        source = find_unpacked(raw_dir, data_dir, dataset.find_raw, known)
         if source is not None:
             # Datasets prepared before annotations were hashed have no such hash.
             found = dataset.fingerprint(source)

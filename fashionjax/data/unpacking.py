@@ -84,23 +84,45 @@ def find_unpacked(
     raw_dir: str | os.PathLike[str],
     data_dir: str | os.PathLike[str],
     find_raw: FindRaw,
+    known: str,
 ) -> pathlib.Path | None:
-    """What `unpack` returned before; None if it is gone.
+    """What `unpack` returns, unless that is known or gone.
 
     Args:
         raw_dir: As `unpack` takes it.
         data_dir: As `unpack` takes it.
         find_raw: As `unpack` takes it.
+        known: What `unpacked_name` said of archives that need no second look; they are
+            not unpacked again.
+
+    Returns:
+        A folder with the layout; None where `raw_dir` is not there any more, or the
+        known archives without what was unpacked of them.
 
     Raises:
-        ValueError: It is there without the layout.
+        ValueError: As `unpack` does.
     """
     raw, downloads = _absolute(raw_dir), _absolute(data_dir) / "downloads"
     if not raw.exists():
         return None
+    name = unpacked_name(raw, find_raw)
+    if name == known and name and not (downloads / name).exists():
+        return None
+    return unpack(raw, data_dir, find_raw)
+
+
+def unpacked_name(raw_dir: str | os.PathLike[str], find_raw: FindRaw) -> str:
+    """Name of the folder in `downloads` that `unpack` makes; "" where it makes none.
+
+    Other archives have another one, be their names the same.
+
+    Args:
+        raw_dir: As `unpack` takes it.
+        find_raw: As `unpack` takes it.
+    """
+    raw = _absolute(raw_dir)
     parts = _parts(raw, find_raw)
-    place = _place(raw, parts, downloads) if parts else raw
-    return find_raw(place) if place.exists() else None
+    return _place(raw, parts, pathlib.Path()).name if parts else ""
 
 
 def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -136,7 +158,10 @@ def _place(
     """The folder for what the parts hold; of other parts it is another one."""
     if raw.is_file():
         return _folder_of(raw, downloads)
-    places = [str(_folder_of(p, downloads) if _is_archive(p) else p) for p in parts]
+    places = [
+        _folder_of(part, downloads).name if _is_archive(part) else str(part)
+        for part in parts
+    ]
     digest = hashlib.sha256(json.dumps(places).encode()).hexdigest()
     return downloads / f"{raw.name}-{digest[:16]}"
 

@@ -159,7 +159,11 @@ def test_only_another_number_of_photos_than_published_is_told(
     row = f"| Photos with labels | {told[published]} |"
     assert row in done.card.read_text().splitlines()
     metadata = json.loads((done.directory / "metadata.json").read_text())
-    assert metadata["photos"] == {"found": 30, "published": published}
+    assert metadata["photos"] == {
+        "found": 30,
+        "published": published,
+        "divided": 30,
+    }
 
 
 def test_unknown_names_are_refused(tmp_path):
@@ -330,9 +334,9 @@ def test_tfds_asks_nobody_and_leaves_no_folder(tmp_path, monkeypatch):
 def test_two_at_once_prepare_once(write_ccp, tmp_path, monkeypatch):
     raw, _ = write_ccp(IDS)
     results = []
-    build, built = prepare_module._build, []
+    write, written = prepare_module._write, []
     monkeypatch.setattr(
-        prepare_module, "_build", lambda *args: built.append(1) or build(*args)
+        prepare_module, "_write", lambda *args: written.append(1) or write(*args)
     )
     threads = [
         threading.Thread(
@@ -345,7 +349,7 @@ def test_two_at_once_prepare_once(write_ccp, tmp_path, monkeypatch):
     for thread in threads:
         thread.join(timeout=60)
     assert sorted(result.fresh for result in results) == [False, True]
-    assert len(built) == 1
+    assert len(written) == 1
 
 
 def test_the_default_folder_follows_the_environment(monkeypatch, tmp_path):
@@ -365,3 +369,21 @@ def test_an_unset_data_dir_is_the_default_folder(write_ccp, tmp_path, monkeypatc
     done = prepare("ccp", os.fspath(raw))
     assert done.directory == tmp_path / "own/ccp/hash_80_10_10/1.0.0"
     assert done.data_dir == tmp_path / "own"
+
+
+def test_another_archive_is_compared_and_the_same_one_is_known(
+    write_ccp, tmp_path, capsys
+):
+    raw, _ = write_ccp(IDS)
+    archive = shutil.make_archive(str(tmp_path / "ccp"), "zip", raw)
+    first = prepare("ccp", archive, tmp_path / "data")
+    shutil.rmtree(tmp_path / "data/downloads")
+    assert not prepare("ccp", archive, tmp_path / "data").fresh
+    assert "what was unpacked of it; " in capsys.readouterr().err
+    assert not (tmp_path / "data/downloads").exists()
+    (raw / "photos" / "0001.jpg").unlink()
+    (raw / "annotations/pixel-level" / "0001.mat").unlink()
+    shutil.make_archive(str(tmp_path / "ccp"), "zip", raw)
+    with pytest.raises(ValueError, match="was prepared from other files"):
+        prepare("ccp", archive, tmp_path / "data")
+    assert prepare("ccp", archive, tmp_path / "data", overwrite=True).raw != first.raw

@@ -18,7 +18,7 @@ from fashionjax.data.paths import roots
 from fashionjax.data.prepare import prepare
 from fashionjax.data.published import DATASETS, find_raw
 from fashionjax.data.synthesize import synthesize
-from fashionjax.data.unpacking import find_unpacked, unpack
+from fashionjax.data.unpacking import find_unpacked, unpack, unpacked_name
 
 
 def _zip(path, folder, names):
@@ -172,10 +172,9 @@ def test_an_interrupted_unpacking_is_redone(raw, tmp_path):
     downloads = tmp_path / "downloads"
     (first,) = downloads.glob("a.zip-*")
     (_,) = downloads.glob(".unpack-*")
-    assert find_unpacked(raw, tmp_path, _find) is None
     before = first.stat().st_ino
     found = unpack(raw, tmp_path, _find)
-    assert found == find_unpacked(raw, tmp_path, _find)
+    assert found == find_unpacked(raw, tmp_path, _find, "")
     assert {n: (found / n / "file").read_text() for n in "ab"} == {"a": "a", "b": "b"}
     assert first.stat().st_ino == before
     assert not list(downloads.glob(".unpack-*"))
@@ -185,10 +184,21 @@ def test_another_archive_is_another_download(raw, tmp_path):
     first = unpack(raw, tmp_path, _find)
     with zipfile.ZipFile(raw / "b.zip", "a") as archive:
         archive.writestr("b/more", "b")
-    assert find_unpacked(raw, tmp_path, _find) is None
-    second = unpack(raw, tmp_path, _find)
+    second = find_unpacked(raw, tmp_path, _find, first.name)
+    assert second is not None
     assert second != first
     assert (second / "b/more").exists()
+
+
+def test_a_known_archive_is_not_unpacked_again(raw, tmp_path):
+    found = unpack(raw, tmp_path, _find)
+    known = unpacked_name(raw, _find)
+    assert found == tmp_path / "downloads" / known
+    assert find_unpacked(raw, tmp_path, _find, known) == found
+    shutil.rmtree(tmp_path / "downloads")
+    assert find_unpacked(raw, tmp_path, _find, known) is None
+    assert find_unpacked(raw, tmp_path, _find, "another") == found
+    assert unpacked_name(found, _find) == ""
 
 
 @pytest.mark.parametrize("pack", ["zip", "tgz"])
@@ -211,7 +221,8 @@ def test_an_archive_of_the_same_size_is_another_download(tmp_path, pack):
     assert size == other
     assert (first / "a/file").read_text() == "one"
     assert (second / "a/file").read_text() == "two"
-    assert find_unpacked(tmp_path / f"one/raw.{pack}", tmp_path, _find) == first
+    archive = tmp_path / f"one/raw.{pack}"
+    assert find_unpacked(archive, tmp_path, _find, second.name) == first
 
 
 def test_what_is_there_needs_no_unpacking(raw, tmp_path):
@@ -239,4 +250,4 @@ def test_what_cannot_be_put_together_is_refused(raw, tmp_path):
         unpack(raw, tmp_path, _find)
     with pytest.raises(ValueError, match="nowhere has no a and b"):
         unpack(tmp_path / "nowhere", tmp_path, _find)
-    assert find_unpacked(tmp_path / "nowhere", tmp_path, _find) is None
+    assert find_unpacked(tmp_path / "nowhere", tmp_path, _find, "") is None

@@ -107,7 +107,13 @@ class AnnotationFile:
             images = {int(image["id"]): image for image in contents["images"]}
             annotations: dict[int, list[Any]] = {number: [] for number in images}
             for annotation in contents["annotations"]:
-                annotations[int(annotation["image_id"])].append(annotation)
+                number = int(annotation["image_id"])
+                if number not in annotations:
+                    raise ValueError(
+                        f"an annotation is of image {number}, which the"
+                        " file does not list"
+                    )
+                annotations[number].append(annotation)
             self._images = {
                 pathlib.PurePath(str(image["file_name"])).stem: (
                     image,
@@ -118,7 +124,9 @@ class AnnotationFile:
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} is no JSON: {error}") from error
         except _UNEXPECTED as error:
-            raise ValueError(f"{path} is no file of instances: {error!r}") from error
+            # What other errors say by themselves needs their names.
+            why = error if type(error) is ValueError else repr(error)
+            raise ValueError(f"{path} is no file of instances: {why}") from error
         if len(self._images) < len(contents["images"]):
             raise ValueError(f"{path}: an image's id or file name comes twice")
         self.image_ids = list(self._images)

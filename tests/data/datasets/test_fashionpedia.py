@@ -206,7 +206,7 @@ def _assert_left_out(root, tmp_path, reason):
         (json.dumps(_contents(0, 2, categories=[])), "missing are"),
         (
             json.dumps(_contents(0, 2, images=_contents(0, 1)["images"])),
-            "is no file of instances: KeyError",
+            "is no file of instances: an annotation is of image 1, which the file does",
         ),
         (
             json.dumps(_contents(0, 2, images=_contents(0, 2)["images"] * 2)),
