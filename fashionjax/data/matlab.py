@@ -69,7 +69,7 @@ def load_mat(
     """
     try:
         if path.stat().st_size > max_bytes:
-            raise ValueError(f"more than {max_bytes:,} bytes")
+            raise ValueError(f"it holds more than {max_bytes} bytes")
         data = memoryview(path.read_bytes())
         return dict(_variables(data, names, max_bytes))
     except (ValueError, OSError, struct.error, zlib.error) as error:
