@@ -88,12 +88,12 @@ def test_the_reduced_runs_see_as_many_photos_of_a_size(make_all, tmp_path):
     configs = [plan.resolved_config() for plan in plans]
     assert [c.seed for c in configs] == [0] * 6
     for config in configs:
-        assert (config.num_epochs, config.batch_size) == (5.0, 8)
+        assert (config.num_epochs, config.batch_size) == (10.0, 8)
         assert tuple(config.data.image_size) == (96, 64)
-        assert config.model.pretrained == "none"
-        assert config.freeze.num_epochs == 0
+    begins = [(c.model.pretrained, c.freeze.num_epochs) for c in configs]
+    assert begins == [("none", 0.0)] * 3 + [("efficientnet_lite0", 1.0)] * 3
     text = (tmp_path / "reduced/table.md").read_text()
-    assert text.startswith("Reduced: 96×64, 5 epochs, from scratch; 1 seed, test")
+    assert text.startswith("Reduced: 96×64, 10 epochs; 1 seed, test")
 
 
 def test_equal_pooled_iou_supports_nothing(make_all, tmp_path):
