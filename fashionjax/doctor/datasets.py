@@ -120,7 +120,8 @@ def _find(name: str, data_dir: pathlib.Path, scheme: str) -> pathlib.Path:
             f"{name} is not prepared in {data_dir / name}"
             + (f" for the split {scheme!r}" if scheme else "")
             + (f"; there are {', '.join(sorted(found))}" if found else "")
-            + f"; run python -m fashionjax.data prepare {name} --data_dir={data_dir}"
+            + f"; run python -m fashionjax.data prepare {name} --raw=DIR"
+            f" --data_dir={data_dir}"
         )
     if len(found) > 1:
         raise ValueError(
