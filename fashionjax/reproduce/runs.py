@@ -238,6 +238,7 @@ class Runner:
     def _watch(self, command: Sequence[str], log: Path) -> tuple[int, str]:
         """Runs a command; returns its status and what it said of its failure."""
         last, error, shown = "", [], time.monotonic()
+        is_told = False
         with (
             log.open("a", encoding="utf-8") as file,
             subprocess.Popen(
@@ -254,8 +255,10 @@ class Runner:
                 file.write(line)
                 file.flush()
                 last = line.strip() or last
-                # An error may go on in the lines after its first one.
-                if error or last.startswith("error: "):
+                # An error may go on in the lines after its first one, up to what
+                # threads say that outlive it.
+                is_told = is_told or (bool(error) and line.startswith("Traceback "))
+                if not is_told and (error or last.startswith("error: ")):
                     error.append(line.strip().removeprefix("error: "))
                 if time.monotonic() - shown > _INTERVAL_SECONDS:
                     self._say(f"  {last}")

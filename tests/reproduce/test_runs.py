@@ -57,6 +57,7 @@ def test_a_run_is_told_its_config_its_folder_and_what_is_changed(plan, main_is):
     [
         ("print('step 3'); sys.exit('error: disk full')", "disk full"),
         ("sys.exit('error: other keys:\\n  lr: 1 -> 2')", "other keys: lr: 1 -> 2"),
+        ("sys.exit('error: late\\nTraceback (most recent call last):\\n x')", "late"),
         ("print('Killed'); sys.exit(137)", "Killed"),
         ("raise ValueError('three classes')", "ValueError: three classes"),
     ],
