@@ -68,6 +68,26 @@ def decode_image(
         raise _unreadable(name, len(data), error) from error
 
 
+def check_image(data: bytes, *, name: str = "image") -> tuple[int, int]:
+    """Reads a photo to its end, making as few pixels of it as can be.
+
+    Args:
+        data: As `decode_image` takes it.
+        name: What to call the file in errors.
+
+    Returns:
+        (height, width) of what `decode_image` makes without a size.
+
+    Raises:
+        ValueError: As `decode_image`.
+    """
+    decode_image(data, name=name, size=(1, 1))
+    with _open(data, name) as photo:
+        # Turning back is turning again: sides are swapped, or not.
+        width, height = _as_stored(photo, (photo.height, photo.width))
+        return height, width
+
+
 def decode_label(data: bytes, *, name: str = "label") -> np.ndarray:
     """Decodes a label image to the exact ids in its file.
 

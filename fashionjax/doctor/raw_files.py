@@ -1,21 +1,14 @@
 """The examples of a dataset as they were published, beside those that were prepared."""
 
 import dataclasses
-import io
 from typing import NamedTuple
 
-from PIL import Image
-
-from fashionjax.data.images import decode_image
+from fashionjax.data.images import check_image
 from fashionjax.data.parallel import map_in_order
 from fashionjax.data.progress import progress
 from fashionjax.data.raw_folder import RawFolder
 from fashionjax.doctor.problems import Problem
 from fashionjax.doctor.survey import Survey
-
-_EXIF_ORIENTATION = 0x0112
-_SIDEWAYS = (5, 6, 7, 8)
-_LEAST = (1, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +74,7 @@ class _Found(NamedTuple):
 def _read(raw: RawFolder, image_id: str, prepared: tuple[int, int] | None) -> _Found:
     try:
         example = raw.read(image_id)
-        size = _upright_size(example.image, example.image_name)
+        size = check_image(example.image, name=example.image_name)
     except FileNotFoundError as error:
         return _Found("missing raw file", str(error))
     except (ValueError, OSError) as error:
@@ -94,15 +87,6 @@ def _read(raw: RawFolder, image_id: str, prepared: tuple[int, int] | None) -> _F
         reason = f"{_text(size)}, as prepared {_text(prepared)} pixels"
         return _Found("raw file of another size", reason, size)
     return _Found(size=size)
-
-
-def _upright_size(image: bytes, name: str) -> tuple[int, int]:
-    """(height, width) of a photo that is complete."""
-    # Decoded as small as can be: all bytes are read, and few pixels made.
-    decode_image(image, name=name, size=_LEAST)
-    with Image.open(io.BytesIO(image)) as photo:
-        sideways = photo.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
-        return (photo.width, photo.height) if sideways else (photo.height, photo.width)
 
 
 def _text(size: tuple[int, int]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from fashionjax.data.images import (
+    check_image,
     crop_image,
     decode_image,
     decode_label,
@@ -75,6 +76,7 @@ def test_exif_orientation_is_applied(orientation):
         np.testing.assert_array_equal(decoded, np.rot90(_gradient(4, 6), -1))
     turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     np.testing.assert_array_equal(decoded, np.asarray(turned))
+    assert check_image(data) == decoded.shape[:2]
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
