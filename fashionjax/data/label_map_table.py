@@ -185,6 +185,8 @@ def _describe_part(name: str, sources: Sequence[Source], label_map: LabelMap) ->
         )
     known = [found for found in counts.values() if found is not None]
     title = f"{name}, {label_map.name}"
-    if not known or len(known) < len(counts):
+    if not counts:
+        return f"{title}: drawn in these classes, so that nothing is mapped"
+    if len(known) < len(counts):
         return f"{title}: pixels are not counted{how}"
     return describe_label_map(title, label_map, known)

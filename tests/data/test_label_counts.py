@@ -219,7 +219,9 @@ def test_a_run_tells_what_was_counted(write_ccp, tmp_path):
 def test_drawn_photos_are_not_counted():
     sources = {"train": SyntheticSource("train", 2, (64, 64), IMATERIALIST_9)}
     told = describe_dataset(Dataset("synthetic", IMATERIALIST_9, (64, 64), sources))
-    assert told == "synthetic, imaterialist_9: pixels are not counted"
+    assert told == (
+        "synthetic, imaterialist_9: drawn in these classes, so that nothing is mapped"
+    )
 
 
 def test_damaged_counts_are_named(write_ccp, tmp_path):
