@@ -91,17 +91,24 @@ class Results:
 
     @property
     def remarks(self) -> list[str]:
-        """What must be said of runs that differ on the document's data alone."""
+        """What must be said of runs: which are one, whose images chose parameters."""
         found: dict[Path, list[str]] = {}
         for run in self.table.runs:
             workdir = self.outcomes[run, TEST].plan.workdir
             found.setdefault(workdir, []).append(run.title)
-        return [
+        same = [
             f"One and the same run on {self.scale.dataset}, shown twice:"
             f" {' = '.join(titles)}"
             for titles in found.values()
             if len(titles) > 1
         ]
+        chose = [
+            f"{' = '.join(titles)}: no photos were left to test; those that are"
+            " evaluated also chose the checkpoint"
+            for workdir, titles in found.items()
+            if _chose_checkpoint(workdir)
+        ]
+        return same + chose
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -159,6 +166,15 @@ def read_metrics(workdir: Path, evaluation: Evaluation) -> dict[str, float]:
     metrics = {k: math.nan if v is None else float(v) for k, v in found.items()}
     names = label_map_of(workdir).class_names
     return metrics | _parts(np.load(folder / "confusion.npy"), names)
+
+
+def _chose_checkpoint(workdir: Path) -> bool:
+    """Whether the images that a run was tested with also chose its checkpoint."""
+    path = workdir / TEST.folder / METRICS
+    if not path.is_file():
+        return False
+    # Runs from before it was recorded say nothing.
+    return json.loads(path.read_text()).get("chose_checkpoint", False)
 
 
 def label_map_of(workdir: Path) -> LabelMap:

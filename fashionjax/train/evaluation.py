@@ -30,6 +30,8 @@ class Evaluation:
         images: A record for each image, in the split's order; None if not asked for.
         prior: Name of what of the truth the model was told in advance; None: nothing.
         measures: What was measured, and how.
+        chose_checkpoint: Whether these images also chose the checkpoint, so that no
+            number here is of images that had no part in the run.
     """
 
     split: str
@@ -40,6 +42,7 @@ class Evaluation:
     images: Sequence[Mapping[str, Any]] | None = None
     prior: str | None = None
     measures: Measures = dataclasses.field(default_factory=Measures)
+    chose_checkpoint: bool = False
 
     @property
     def num_classes_present(self) -> int:
@@ -80,6 +83,7 @@ class Evaluation:
             "split": self.split,
             "step": self.step,
             "prior": self.prior,
+            "chose_checkpoint": self.chose_checkpoint,
             "num_images": self.num_images,
             "num_classes": len(self.confusion),
             "num_classes_present": self.num_classes_present,

@@ -285,11 +285,15 @@ def evaluate_checkpoint(
     step, variables = best_variables(run, checkpoints)
     eval_step = run.eval_step if truth is None else run.make_eval_step(truth)
     result = _evaluate(run, eval_step, variables, step, split, stop)
-    if truth is not None:
-        result = dataclasses.replace(result, prior=truth.name)
+    sources = run.dataset.sources
+    result = dataclasses.replace(
+        result,
+        prior=truth.name if truth is not None else None,
+        chose_checkpoint=sources[split] is sources["val"],
+    )
     print_evaluation(result)
     if jax.process_index() == 0:
-        result.with_image_ids(run.dataset.sources[split]).save(run.workdir)
+        result.with_image_ids(sources[split]).save(run.workdir)
         if truth is None:
             write_results(run, variables, result)
     return result

@@ -138,6 +138,8 @@ def run_facts(
     height, width = run.experiment.image_size
     shown = {k: v for k, v in config.model.to_dict().items() if k in _SHOWN}
     num_parameters = summary.tree_size(variables["params"]).elements
+    best = "the best checkpoint"
+    best += " on these images" if result.chose_checkpoint else ""
     return {
         "Trained on": (
             f"{config.dataset}: {summary.scale_text(config, run.num_steps, examples)}"
@@ -153,7 +155,7 @@ def run_facts(
         ),
         "Parameters": f"{num_parameters:,}",
         "Devices": summary.device_text(),
-        "Steps": f"{result.step:,} of {run.num_steps:,} (the best checkpoint)",
+        "Steps": f"{result.step:,} of {run.num_steps:,} ({best})",
         "Batch size": f"{config.batch_size:,}",
         "Images seen": f"{result.step * config.batch_size:,}",
     }

@@ -153,6 +153,8 @@ def print_evaluation(result: Evaluation) -> None:
     num_classes, present = len(result.confusion), result.num_classes_present
     if present < num_classes:
         parts.append(f"{present} of {num_classes} classes occur")
+    if result.chose_checkpoint and result.split != "val":
+        parts.append("these images also chose the checkpoint")
     prior = f" told {result.prior}" if result.prior else ""
     print_line(
         f"{result.split}{prior} at step {result.step} · {result.num_images} images · "

@@ -196,6 +196,7 @@ def test_the_documented_commands_lead_to_an_epoch(name, tmp_path, monkeypatch):
     counts.setdefault("test", counts["val"])
     assert {s: len(source) for s, source in sources.items()} == counts
     assert result.num_images == counts["test"]
+    assert result.chose_checkpoint == (name == "fashionpedia")
     counted = np.load("run/eval-test/confusion.npy")
     test = sources["test"]
     labels = np.stack([test[i]["label"] for i in range(len(test))])

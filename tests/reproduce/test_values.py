@@ -120,3 +120,13 @@ def test_an_undefined_number_is_a_dash(tmp_path):
     results = make_results(tables.S4_TABLE1, tmp_path, **OWN, mean_iou=None)
     ours = next(line for line in _lines(results) if line.startswith("| FPN |"))
     assert ours.startswith("| FPN | 93.26 | – | – | 49.81 | – | – |")
+
+
+def test_it_is_said_where_the_evaluated_photos_chose_the_checkpoint(tmp_path):
+    results = make_results(tables.S2_TABLE2, tmp_path, **OWN, **FOUND)
+    assert "also chose the checkpoint" not in to_markdown(results)
+    workdir = results.outcomes[tables.OCRNET, TEST].plan.workdir
+    file = workdir / "eval-test/metrics.json"
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(record | {"chose_checkpoint": True}))
+    assert "evaluated also chose the checkpoint." in to_markdown(results)

@@ -167,6 +167,13 @@ def test_facts_tell_data_model_and_length(run):
     assert facts["Images seen"] == "4,800"
 
 
+def test_a_report_says_where_its_images_chose_the_checkpoint(run):
+    confusion = np.zeros((4, 4), np.int64)
+    result = Evaluation("test", 300, 5, {}, confusion, chose_checkpoint=True)
+    steps = run_facts(run, VARIABLES, result)["Steps"]
+    assert steps == "300 of 400 (the best checkpoint on these images)"
+
+
 def test_the_report_is_of_the_split_that_was_evaluated(run, monkeypatch, capsys):
     written = {}
 
