@@ -24,6 +24,7 @@ from fashionjax.postprocess.lattice import (
     make_lattice,
     plan_keys,
 )
+from fashionjax.postprocess.stage import stage
 
 Kernels = tuple[Lattice | Gaussian, ...]
 """How pixels of each image of a batch influence each other."""
@@ -150,6 +151,7 @@ def make_kernels(
     return appearance, smoothness
 
 
+@functools.partial(jax.jit, static_argnames="num_iterations")
 def infer(
     probs: Float[Array, "batch height width num_classes"],
     kernels: Kernels,
@@ -166,9 +168,15 @@ def infer(
     Returns:
         Class probabilities, float32.
     """
-    logits, refined = _start(probs)
-    for _ in range(num_iterations):
-        refined = _update(logits, refined, kernels)
+    points = probs.astype(jnp.float32).reshape(len(probs), -1, probs.shape[-1])
+    logits = jnp.log(jnp.clip(points, _LEAST_PROB, 1))
+    update = jax.vmap(_update)
+
+    # One program for all: memory for one update is taken once.
+    def body(_: int, refined: Array) -> Array:
+        return update(logits, refined, kernels)
+
+    refined = jax.lax.fori_loop(0, num_iterations, body, jax.nn.softmax(logits))
     return refined.reshape(probs.shape)
 
 
@@ -266,24 +274,13 @@ def _normalized(kernel: Any, compat: Float[Array, ""]) -> Any:
     return kernel.scaled(jax.lax.rsqrt(kernel.filter(ones)[:, 0] + 1e-20), compat)
 
 
-@jax.jit
-def _start(
-    probs: Float[Array, "batch height width num_classes"],
-) -> tuple[Array, Array]:
-    probs = probs.astype(jnp.float32).reshape(len(probs), -1, probs.shape[-1])
-    logits = jnp.log(jnp.clip(probs, _LEAST_PROB, 1))
-    return logits, jax.nn.softmax(logits)
-
-
-@jax.jit
 def _update(
-    logits: Float[Array, "batch point num_classes"],
-    probs: Float[Array, "batch point num_classes"],
+    logits: Float[Array, "point num_classes"],
+    probs: Float[Array, "point num_classes"],
     kernels: Kernels,
-) -> Float[Array, "batch point num_classes"]:
-    def update(logits: Array, probs: Array, kernels: Kernels) -> Array:
-        for kernel in kernels:
-            logits = logits + kernel.filter(probs)
-        return jax.nn.softmax(logits)
-
-    return jax.vmap(update)(logits, probs, kernels)
+) -> Float[Array, "point num_classes"]:
+    """The mean field of one image after one update."""
+    for kernel in kernels:
+        # Fused with the sum, the CPU compiler keeps a copy of the map for each tap.
+        logits = logits + stage(type(kernel).filter)(kernel, probs)
+    return jax.nn.softmax(logits)
