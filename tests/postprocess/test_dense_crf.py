@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fashionjax.postprocess import dense_crf
+from fashionjax.postprocess.dense_crf import infer, make_kernels
 from tests.postprocess.oracles import exact_crf
 
 SETTING = {
@@ -138,3 +139,14 @@ def test_wrong_input_is_refused(change, message):
     with pytest.raises(ValueError) as refused:  # noqa: PT011
         dense_crf(**given | SETTING | change)
     assert message in str(refused.value)
+
+
+def test_an_iteration_keeps_no_copy_of_the_map_for_each_tap():
+    # One colour, few corners: what memory is for is the filter of smoothness.
+    image = np.full((1, 96, 64, 3), 100, np.uint8)
+    probs = np.full((1, 96, 64, 25), 1 / 25, np.float32)
+    options = {k: v for k, v in SETTING.items() if k != "num_iterations"}
+    kernels = make_kernels(jnp.asarray(image), **options)
+    program = infer.lower(probs, kernels, num_iterations=10).compile()
+    # 25 taps; what is read and written at the same time is a handful of maps.
+    assert program.memory_analysis().temp_size_in_bytes < 8 * probs.nbytes
