@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from fashionjax.reproduce.runs import Outcome, Runner
+from fashionjax.augment import MIRROR, Augmentation
+from fashionjax.config_files import load_config
+from fashionjax.reproduce.runs import CONFIGS, Outcome, Runner
 from fashionjax.writers import JsonlWriter
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -93,7 +95,53 @@ def test_the_reduced_runs_see_as_many_photos_of_a_size(make_all, tmp_path):
     begins = [(c.model.pretrained, c.freeze.num_epochs) for c in configs]
     assert begins == [("none", 0.0)] * 3 + [("efficientnet_lite0", 1.0)] * 3
     text = (tmp_path / "reduced/table.md").read_text()
-    assert text.startswith("Reduced: 96×64, 10 epochs; 1 seed, test")
+    assert text.startswith(
+        "Reduced, data.image_size=(96, 64), num_epochs=10.0, eval_every_epochs=1.0; "
+        "1 seed, test split\n"
+    )
+
+
+def test_the_reduced_rows_are_what_their_titles_say(script, make_all, tmp_path):
+    _, plans = make_all("--reduced", iou=_low_is_best)
+    trial, ours = (
+        next(p.resolved_config() for p in plans if p.run == row)
+        for row in script.REDUCED
+    )
+    document, recipe = (
+        load_config(f"{CONFIGS / row.config}.py:{row.dataset}")
+        for row in (script.S0_BEST, script.OURS)
+    )
+    assert trial.model.encoder == "vgg19"
+    sizes = [
+        (c.model.encoder_options.features, *c.model.decoder_features)
+        for c in (trial, document)
+    ]
+    assert [4 * size for size in sizes[0]] == list(sizes[1])
+    assert Augmentation(**trial.augment) == MIRROR != Augmentation(**document.augment)
+    assert document.schedule.learning_rate == 1e-4
+    tried = [p.resolved_config().schedule.learning_rate for p in plans[:3]]
+    assert tried == pytest.approx([2e-3 / 3, 2e-3, 6e-3], rel=0.01)
+    # Our own is reduced in size and length alone.
+    assert ours.model.decoder_features == recipe.model.decoder_features
+    assert ours.model.pretrained == recipe.model.pretrained != "none"
+    assert ours.augment == recipe.augment
+    text = (tmp_path / "reduced/table.md").read_text()
+    _, _, conclusion = text.rpartition("\n\n")
+    for row in script.REDUCED:
+        assert f"| {row.title} |" in text
+        assert f'"{row.title}"' in conclusion
+    assert "quarter of the width, from scratch, mirrored only" in conclusion
+
+
+def test_the_table_says_what_was_set_but_not_where_photos_lie(make_all, tmp_path):
+    words = ["data.raw_dir=photos", "data.input=resident", "data.num_threads=2"]
+    words += ["data.split=s0_90_10", "data.image_size=(64, 64)", "num_epochs=2.0"]
+    make_all("--reduced", *(f"--config.{w}" for w in words), iou=_low_is_best)
+    first, *_ = (tmp_path / "reduced/table.md").read_text().splitlines()
+    assert first == (
+        "Reduced, data.image_size=(64, 64), num_epochs=2.0, eval_every_epochs=1.0, "
+        "data.split=s0_90_10; 1 seed, test split"
+    )
 
 
 def test_equal_pooled_iou_supports_nothing(make_all, tmp_path):
@@ -104,17 +152,21 @@ def test_equal_pooled_iou_supports_nothing(make_all, tmp_path):
     make_all("--reduced", iou=found)
     table = (tmp_path / "reduced/table.md").read_text()
     assert "withdrawn (pooled IoU without background +0.0000" in table
-    assert "mean IoU +0.1000)" in table
+    assert "mean IoU +0.1000; one seed" in table
+
+
+def _result(script, run, pooled, mean):
+    """Of a run whose seeds found `pooled` and `mean`."""
+    metrics = [
+        {"pooled_iou_excl_bg": p, "mean_iou": m, "pixel_accuracy": 0.9}
+        for p, m in zip(pooled, mean, strict=True)
+    ]
+    return script.Result(run, 1e-3, {1e-3: mean[0]}, metrics)
 
 
 def test_both_numbers_must_be_above_the_best_trial_of_four_classes(script):
     def result(run, pooled, mean):
-        metrics = {
-            "pooled_iou_excl_bg": pooled,
-            "mean_iou": mean,
-            "pixel_accuracy": 0.9,
-        }
-        return script.Result(run, 1e-3, {1e-3: mean}, [metrics])
+        return _result(script, run, [pooled], [mean])
 
     trial59, trial2, trial3, *_ = script.ROWS
     others = [result(trial2, 0.7, 0.5), result(trial3, 0.6, 0.6)]
@@ -123,6 +175,21 @@ def test_both_numbers_must_be_above_the_best_trial_of_four_classes(script):
     assert "withdrawn" in script.verdict([*others, result(script.OURS, 0.71, 0.59)])
     better = [*others, result(trial59, 0.9, 0.9), result(script.OURS, 0.71, 0.61)]
     assert "supported (pooled IoU without background +0.0100" in script.verdict(better)
+
+
+@pytest.mark.parametrize(
+    ("spread", "state"), [(0.02, "supported"), (0.03, "withdrawn")]
+)
+def test_of_several_seeds_the_lead_must_be_above_its_deviation(script, spread, state):
+    def result(run, mean):
+        ious = [mean - spread, mean, mean + spread]
+        return _result(script, run, ious, [0.5 + mean] * 3)
+
+    # A lead of 0.035 against √2 times the spread: 0.0283 or 0.0424.
+    line = script.verdict([result(script.S0_BEST, 0.4), result(script.OURS, 0.435)])
+    lead = f"+0.0350 ± {2**0.5 * spread:.4f}, mean IoU +0.0350 ± 0.0000"
+    assert f"{state} (pooled IoU without background {lead}" in line
+    assert "above the deviation of the difference of two runs" in line
 
 
 def test_a_run_that_fails_ends_it_without_a_table(make_all, tmp_path, capsys):
