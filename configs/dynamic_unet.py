@@ -7,6 +7,13 @@ synthetic_full   drawn figures at the document's size
 imaterialist2019 the document's run
 ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
 ccp4_full, ccp_full  the same at 288×192 with the full model
+
+S3, section 3.1, in no table: "trainable upsampling layers", not better than nearest
+neighbours; no more than the plain U-Net (configs/s3/plain_unet.py: IoU without
+background 72.10 %, `pooled_iou_excl_bg`) is to be expected. Which layers they were is
+not stated; pixel shuffle is what fastai has.
+Against the plain U-Net the upsampling alone differs, but for what fastai adds: it
+halves the channels that go up, and a BatchNorm stands behind the last convolution.
 """
 
 from ml_collections import ConfigDict
@@ -31,7 +38,8 @@ def _document() -> ConfigDict:
         "dynamic_unet",
         "resnet34",
         encoder_options={"features": 64},
-        norm=None,
+        # As the Extended U-Net; None, biases in their place, is `unet_learner`'s.
+        norm="batch",
         upsampling="pixel_shuffle",
     )
     config.model.pretrained = "torchvision/resnet34"

@@ -49,7 +49,7 @@ ENTRIES = (
     Entry(
         "DynamicUNet",
         "Howard et al.: fastai v1",
-        "fastai/unet-resnet34",
+        "fastai/unet-resnet34-batchnorm",
         "dynamic_unet:synthetic_full",
     ),
     Entry(
