@@ -11,7 +11,9 @@ ccp4_full, ccp_full  the same at 256×256 with the full model
 S2, Table 2; there aAcc 93.7 % (`pixel_accuracy`), mIoU 14.93 % (`mean_iou`) and mAcc
 19.01 % (`mean_class_accuracy`). As there, all 1,158 validation photos are evaluated:
 they choose the checkpoint, and no photo is left to test. For halves of them to validate
-and to test: --config.data.split=val_halved.
+and to test: --config.data.split=val_halved. Decision: photos and labels are resized to
+256×256, to train and to evaluate; the records keep their own size, without the
+document's maximum of 1024×1024.
 """
 
 from ml_collections import ConfigDict
