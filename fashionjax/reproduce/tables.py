@@ -212,7 +212,8 @@ S1_GRID = Table(
             "fraction",
         ),
     ),
-    # The figures' captions are shifted by one against the text; these are the text's.
+    # Text and captions agree on the pairs; these are the captions' numbers, from
+    # Fig. 9 on one above the text's.
     comparisons=(
         Comparison(
             "U-Net by focal loss: SGD and Adam (Fig. 7)",
