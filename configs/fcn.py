@@ -11,7 +11,7 @@
 With weights: --config.model.pretrained=torchvision/resnet50, and with torchvision's
 auxiliary head: --config.model.aux_head=True.
 
-The document's runs, S1's Table III: configs/s1/.
+S1, Table III: its runs and their numbers are configs/s1/fcn_*.py.
 """
 
 from ml_collections import ConfigDict

@@ -4,9 +4,12 @@ python -m fashionjax.main --config=configs/linknet.py[:DATASET]
 
 synthetic        drawn figures, 96×64, slim model, for two CPU cores (the default)
 synthetic_full   drawn figures, 288×192, full model
-imaterialist2019 the document's run
+imaterialist2019 as S3's baselines
 ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
 ccp4_full, ccp_full  the same at 288×192 with the full model
+
+S0, section 5, names it as future work and gives no numbers; S3's baselines
+(configs/panoptic_fpn.py) are trained alike.
 """
 
 from ml_collections import ConfigDict

@@ -11,7 +11,7 @@
 The document does not say whether the encoder was pretrained; with weights:
 --config.model.pretrained=torchvision/vgg16_bn.
 
-The document's runs, S1's Tables II and IV: configs/s1/.
+S1, Tables II and IV: its runs and their numbers are configs/s1/segnet_*.py.
 """
 
 from ml_collections import ConfigDict

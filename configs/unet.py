@@ -4,9 +4,13 @@ python -m fashionjax.main --config=configs/unet.py[:DATASET]
 
 synthetic        drawn figures, 96×64, slim model, for two CPU cores (the default)
 synthetic_full   drawn figures, 288×192, full model
-imaterialist2019 the document's run
+imaterialist2019 as S3's baselines
 ccp4, ccp        Clothing Co-Parsing photos, 160×96, slim model
 ccp4_full, ccp_full  the same at 288×192 with the full model
+
+No document has this decoder, nor numbers of it; S3's baselines
+(configs/panoptic_fpn.py) are trained alike. S0, section 5, names other encoders as
+future work.
 """
 
 from ml_collections import ConfigDict

@@ -11,7 +11,7 @@
 The paper's unpadded convolutions give logits smaller than the image and are for other
 code than this training loop.
 
-The document's runs, S1's Tables I and IV: configs/s1/.
+S1, Tables I and IV: its runs and their numbers are configs/s1/unet_*.py.
 """
 
 from ml_collections import ConfigDict

@@ -10,8 +10,9 @@
 VGG19: --config.model.encoder=vgg19. The ways of upsampling that the document names:
 --config.model.upsampling=deconv, nearest, bilinear or max_unpool.
 
-The document's four trials: configs/s0/; its division of the photos into 90/10, without
-a test split: --config.data.split=s0_90_10.
+S0, section 4.1: its four trials, which have pictures and no numbers, are configs/s0/.
+Its division of the photos into 90/10, without a test split:
+--config.data.split=s0_90_10.
 """
 
 from ml_collections import ConfigDict

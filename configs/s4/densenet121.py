@@ -3,8 +3,9 @@
     python -m fashionjax.main --config=configs/s4/densenet121.py[:DATASET]
 
 DATASET as in configs/fpn.py; `fashionista` and `cfpd` are the document's runs.
-It gives no numbers: accuracy is marginally lower than on ResNeXt; which DenseNet it
-was is not stated.
+It gives no numbers, with CRF or without: accuracy is marginally lower than on ResNeXt
+(configs/fpn.py); which DenseNet it was is not stated. Rows of ours in
+`python -m fashionjax.reproduce s4-table1` and `s4-table2`.
 """
 
 from pathlib import Path

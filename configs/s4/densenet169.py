@@ -3,8 +3,8 @@
     python -m fashionjax.main --config=configs/s4/densenet169.py[:DATASET]
 
 DATASET as in configs/fpn.py; `fashionista` and `cfpd` are the document's runs.
-It gives no numbers: accuracy is marginally lower than on ResNeXt; which DenseNet it
-was is not stated.
+It gives no numbers, with CRF or without: accuracy is marginally lower than on ResNeXt
+(configs/s4/resnext101.py); which DenseNet it was is not stated. In no table of ours.
 """
 
 from pathlib import Path

@@ -3,7 +3,9 @@
     python -m fashionjax.main --config=configs/s4/resnext101.py[:DATASET]
 
 DATASET as in configs/fpn.py; `fashionista` and `cfpd` are the document's runs.
-Which ResNeXt it was is not stated; configs/fpn.py has ResNeXt50 and the numbers.
+Which ResNeXt it was is not stated; the numbers of Tables 1 and 2, accuracy 93.26 % and
+IoU 49.81 % on `fashionista`, 93.62 and 50.64 % with CRF, stand in configs/fpn.py, which
+has ResNeXt50. In no table of ours.
 """
 
 from pathlib import Path

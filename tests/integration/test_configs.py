@@ -216,6 +216,15 @@ def test_a_config_tells_its_own_commands(name):
         assert document in module.DATASETS
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_header_names_the_documents_row_and_what_it_found(name):
+    text = " ".join(load_module(name).__doc__.split())
+    if not re.search(r"No document has this (model|decoder|recipe)", text):
+        assert re.search(r"\bS\d, (Tables?|section|trial) [IV\d]", text)
+        found = r"\d\.\d+ (%|\(`)|no numbers|leaves .* out|their numbers are"
+        assert re.search(found, text)
+
+
 def test_the_grid_has_every_loss_with_every_optimizer_and_nothing_else():
     bases = {"unet": "unet_classic", "segnet": "segnet", "fcn": "fcn"}
     losses = {"sce": "cross_entropy", "focal": "focal"}
