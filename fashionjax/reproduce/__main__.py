@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     options, others = _parser().parse_known_args(words)
     try:
-        scale = make_scale(options.scale, options.dataset)
         overrides = [parse_override(word) for word in others]
-        plans = make_plans(TABLES[options.table], scale, options.out, overrides)
+        scale = make_scale(options.scale, options.dataset, overrides)
+        plans = make_plans(TABLES[options.table], scale, options.out)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
@@ -112,8 +112,9 @@ def make_runs(
         command: What was typed, for the page.
         say: Where lines for the reader go.
     """
-    if scale.label:
-        say(f"{table.name}: {scale.label}")
+    label = scale.label(table)
+    if label:
+        say(f"{table.name}: {label}")
     made: dict[Path, Outcome] = {}
     outcomes: dict[tuple[Run, Evaluation], Outcome] = {}
     with Runner(say) as runner:

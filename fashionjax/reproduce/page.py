@@ -112,7 +112,7 @@ def make_page(
 
 
 def _header(results: Results) -> str:
-    table, label = results.table, results.scale.label
+    table, label = results.table, results.label
     outcomes = [results.outcomes[run, TEST] for run in table.runs]
     made = sum(not outcome.error for outcome in outcomes)
     facts = {

@@ -128,16 +128,13 @@ def parse_override(word: str) -> tuple[str, str]:
     return key, value
 
 
-def make_plans(
-    table: Table, scale: Scale, out: Path, overrides: Sequence[tuple[str, str]] = ()
-) -> dict[Run, Plan]:
+def make_plans(table: Table, scale: Scale, out: Path) -> dict[Run, Plan]:
     """How the runs of a table are made.
 
     Args:
         table: The table.
-        scale: Size and data of its runs.
+        scale: What its runs are made with.
         out: Folder of all tables.
-        overrides: Keys of every run's configuration, and what to set them to.
 
     Raises:
         OSError: If a config is not there.
@@ -145,7 +142,7 @@ def make_plans(
             set.
     """
     for key, reason in table.required:
-        if not scale.dataset and key not in dict(overrides):
+        if not scale.dataset and key not in dict(scale.overrides):
             raise ValueError(f"{table.name} needs --config.{key}=…: {reason}")
     plans = {}
     for run in table.runs:
@@ -154,7 +151,7 @@ def make_plans(
         loaded = load_config(config)
         changes = {k: str(v) for k, v in scale.changes(run, loaded).items()}
         # The page's examples are chosen by their loss in the evaluation.
-        changes |= dict(overrides) | {"eval.images": "True"}
+        changes |= dict(scale.overrides) | {"eval.images": "True"}
         changes |= {k: v for k, v in run.fixed if has_key(loaded, k)}
         workdir = out / scale.folder / "runs" / f"{run.config}-{preset}"
         plans[run] = Plan(

@@ -4,13 +4,13 @@
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from fashionjax.presets import MIXTURE
-from fashionjax.reproduce.table import Run
+from fashionjax.reproduce.table import Run, Table
 
 SCALES = ("document", "small", "smoke")
 """The document's size and length; the presets that two CPU cores finish within the
@@ -34,6 +34,31 @@ _SMOKE: Mapping[str, Any] = {
 _SMOKE_SIDE = 64
 """The least that the drawn figures allow."""
 
+HARMLESS = frozenset(
+    {
+        "checkpoint_every_steps",
+        "data.cache",
+        "data.data_dir",
+        "data.input",
+        "data.num_threads",
+        "data.num_workers",
+        "data.raw_dir",
+        "eval.batch_mean",
+        "eval.boundary",
+        "eval.images",
+        "eval.sizes",
+        "eval.trimap",
+        "eval_batch_size",
+        "log_every_steps",
+        "num_panels",
+        "seed",
+        "spatial_shards",
+        "writers",
+    }
+)
+"""Keys that a reader may set and still compare with the document: paths, how data are
+read, what is logged and measured besides; and the seed, which no document names."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
@@ -42,19 +67,29 @@ class Scale:
     Attributes:
         name: One of `SCALES`.
         dataset: One of `STAND_INS`; empty for each run's own, the document's.
+        overrides: Keys of every run's configuration, and what the reader set them to.
     """
 
     name: str
     dataset: str
+    overrides: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def label(self) -> str:
-        """What is said of its numbers; empty where they compare to the paper's."""
+    def label(self, table: Table) -> str:
+        """What is said of a table's numbers; empty where the paper's compare."""
+        paths = dict(table.required)
+        changed = [
+            f"--config.{key}={value}"
+            for key, value in dict(self.overrides).items()
+            if key not in HARMLESS and not (value and key in paths)
+        ]
+        departures = []
+        if changed:
+            departures.append(f"changed by {' '.join(changed)}")
         if self.name != "document":
-            return f"{self.name} scale, not comparable"
-        if self.dataset:
-            return f"{self.dataset} instead of the document's data, not comparable"
-        return ""
+            departures.append(f"{self.name} scale")
+        elif self.dataset:
+            departures.append(f"{self.dataset} instead of the document's data")
+        return ", ".join([*departures, "not comparable"]) if departures else ""
 
     @property
     def folder(self) -> str:
@@ -91,13 +126,16 @@ def has_key(config: ConfigDict, key: str) -> bool:
     return True
 
 
-def make_scale(name: str | None, dataset: str | None) -> Scale:
+def make_scale(
+    name: str | None, dataset: str | None, overrides: Sequence[tuple[str, str]] = ()
+) -> Scale:
     """The scale that a command asks for.
 
     Args:
         name: One of `SCALES`; None for the document's, or "small" on other data.
         dataset: One of `STAND_INS`, or "document"; None for the document's own data,
             or drawn figures at other scales.
+        overrides: Keys of every run's configuration, and what to set them to.
 
     Raises:
         ValueError: If a name is unknown, or the document's data at another scale.
@@ -116,4 +154,5 @@ def make_scale(name: str | None, dataset: str | None) -> Scale:
             f"the documents' own data at scale {name!r}; allowed at that scale are"
             f" {', '.join(STAND_INS)}"
         )
-    return Scale(name, "" if dataset == "document" else dataset)
+    own = dataset == "document"
+    return Scale(name, "" if own else dataset, tuple(overrides))

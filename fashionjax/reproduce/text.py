@@ -15,8 +15,8 @@ def to_markdown(results: Results) -> str:
     """The tables for a terminal, a README or an issue."""
     table = results.table
     lines = [f"# {table.document}", "", table.title, ""]
-    if results.scale.label:
-        lines += [f"**{results.scale.label}**", ""]
+    if results.label:
+        lines += [f"**{results.label}**", ""]
     lines += [f"{remark}.\n" for remark in results.remarks]
     lines += [f"`{results.command}`", ""]
     for part in table.parts:
@@ -81,7 +81,7 @@ def to_csv(results: Results) -> str:
                     plan = results.outcomes[cell.run, cell.evaluation].plan
                     folder = plan.workdir / cell.evaluation.folder
                 numbers = (value.paper, value.ours, value.difference)
-                note = value.lack or results.scale.label
+                note = value.lack or results.label
                 where = (part.title, row.name, column, cell.metric)
                 shown = ("" if number is None else number for number in numbers)
                 writer.writerow([*where, folder, *shown, part.unit, note])

@@ -68,6 +68,11 @@ class Results:
     outcomes: Mapping[tuple[Run, Evaluation], Outcome]
     command: str
 
+    @property
+    def label(self) -> str:
+        """What is said of the numbers; empty where they compare to the paper's."""
+        return self.scale.label(self.table)
+
     @functools.cached_property
     def _metrics(self) -> dict[tuple[Run, Evaluation], Mapping[str, float]]:
         """The metrics of every evaluation, each read once."""
@@ -113,7 +118,7 @@ class Results:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The numbers of a cell that are shown: no difference where none can be."""
-        return ("paper", "ours") + ("difference",) * (not self.scale.label)
+        return ("paper", "ours") + ("difference",) * (not self.label)
 
     @property
     def failures(self) -> list[Outcome]:
@@ -135,7 +140,7 @@ class Results:
             return Value(cell.paper)
         ours = 100 * found if unit == "percent" else found
         # Speeds are those of machines.
-        if cell.paper is None or self.scale.label or unit == "images/s":
+        if cell.paper is None or self.label or unit == "images/s":
             return Value(cell.paper, ours)
         return Value(cell.paper, ours, ours - cell.paper)
 

@@ -25,7 +25,9 @@ def write_run(plan, metrics=None, *, folder=TEST.folder, step=40):
     (evaluation / "metrics.json").write_text(json.dumps(record))
 
 
-def make_results(table, out, *, scale="smoke", dataset="synthetic", errors=(), **found):
+def make_results(
+    table, out, *, scale="smoke", dataset="synthetic", wanted=(), errors=(), **found
+):
     """Results of runs that all found the same.
 
     Args:
@@ -33,12 +35,13 @@ def make_results(table, out, *, scale="smoke", dataset="synthetic", errors=(), *
         out: Folder of all tables.
         scale: Its scale.
         dataset: Its data.
+        wanted: Keys that the reader sets.
         errors: Errors of runs by their config, and whether they were stopped.
         **found: Metrics by name.
     """
-    made = make_scale(scale, dataset)
-    overrides = [(key, "") for key, _ in table.required if not made.dataset]
-    plans = make_plans(table, made, out, overrides)
+    needed = {key: "DIR" for key, _ in table.required if dataset == "document"}
+    made = make_scale(scale, dataset, tuple((needed | dict(wanted)).items()))
+    plans = make_plans(table, made, out)
     outcomes = {}
     for run, plan in plans.items():
         error, stopped = dict(errors).get(run.config, ("", False))

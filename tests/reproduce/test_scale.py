@@ -3,7 +3,8 @@ import pytest
 from fashionjax.config_files import parse_config
 from fashionjax.reproduce import tables
 from fashionjax.reproduce.runs import CONFIGS, make_plans
-from fashionjax.reproduce.scale import make_scale
+from fashionjax.reproduce.scale import HARMLESS, make_scale
+from fashionjax.train.run_config import MAY_CHANGE
 
 
 @pytest.mark.parametrize(
@@ -22,8 +23,41 @@ from fashionjax.reproduce.scale import make_scale
 def test_only_the_documents_data_at_its_size_compare(name, dataset, preset, comparable):
     scale = make_scale(name, dataset)
     assert scale.preset(tables.OURS) == preset
-    assert (scale.label == "") == comparable
-    assert comparable or scale.label.endswith("not comparable")
+    label = scale.label(tables.S4_TABLE1)
+    assert (label == "") == comparable
+    assert comparable or label.endswith("not comparable")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "comparable"),
+    [
+        (tables.S1_GRID, "data.raw_dir", "photos", True),
+        (tables.S1_GRID, "eval_batch_size", "8", True),
+        (tables.S1_GRID, "num_epochs", "1", False),
+        (tables.S1_GRID, "data.refined_dir", "decisions", False),
+        (tables.S3_TABLE5, "data.refined_dir", "decisions", True),
+        (tables.S3_TABLE5, "data.refined_dir", "", False),
+        (tables.S4_TABLE2, "crf.gaussian_sxy", "3", False),
+    ],
+)
+def test_what_a_reader_changes_does_not_compare_unless_it_is_harmless(
+    table, key, value, comparable
+):
+    label = make_scale(None, None, [(key, value)]).label(table)
+    changed = f"changed by --config.{key}={value}, not comparable"
+    assert label == ("" if comparable else changed)
+
+
+def test_a_label_names_all_that_differs():
+    wanted = [("batch_size", "4"), ("num_panels", "2"), ("num_epochs", "1")]
+    label = make_scale("smoke", None, wanted).label(tables.S1_GRID)
+    changed = "changed by --config.batch_size=4 --config.num_epochs=1"
+    assert label.startswith(changed)
+    assert label.endswith("smoke scale, not comparable")
+
+
+def test_what_is_harmless_for_numbers_is_so_for_runs_that_go_on():
+    assert HARMLESS - {"seed"} <= MAY_CHANGE
 
 
 @pytest.mark.parametrize(
@@ -52,9 +86,8 @@ def test_all_runs_of_a_smoke_scale_are_short_and_small(tmp_path):
 
 
 def test_a_readers_keys_win_and_those_of_a_run_win_over_them(tmp_path):
-    own = make_scale(None, None)
     wanted = [("data.refined_dir", "decisions"), ("batch_size", "4")]
-    plans = make_plans(tables.S3_TABLE1, own, tmp_path, wanted)
+    plans = make_plans(tables.S3_TABLE1, make_scale(None, None, wanted), tmp_path)
     base = plans[tables.BASE].resolved_config()
     refined = plans[tables.PLAIN_UNET].resolved_config()
     assert (base.batch_size, refined.batch_size) == (4, 4)

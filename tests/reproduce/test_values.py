@@ -53,6 +53,18 @@ def test_what_does_not_compare_says_so_and_shows_no_difference(
     assert {row["difference"] for row in rows} == {""}
 
 
+def test_what_the_reader_changed_stands_in_place_of_differences(tmp_path):
+    wanted = [("num_epochs", "1"), ("data.image_size", "(64, 64)")]
+    results = make_results(tables.S1_GRID, tmp_path, **OWN, wanted=wanted, **FOUND)
+    text = to_markdown(results)
+    changed = "--config.num_epochs=1 --config.data.image_size=(64, 64)"
+    assert f"**changed by {changed}, not comparable**" in text
+    assert "difference" not in text
+    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert {row["difference"] for row in rows} == {""}
+    assert all("not comparable" in row["note"] for row in rows)
+
+
 def test_fractions_stay_fractions(tmp_path):
     found = {"pixel_accuracy": 0.85, "binary_iou": 0.5}
     results = make_results(tables.S1_GRID, tmp_path, **OWN, **found)
