@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -136,10 +136,14 @@ def make_plans(table: Table, scale: Scale, out: Path) -> dict[Run, Plan]:
         scale: What its runs are made with.
         out: Folder of all tables.
 
+    Returns:
+        A plan for each run; runs that come to the same on this data, such as those on
+        base and on refined photos where there are drawn figures, have the same.
+
     Raises:
         OSError: If a config is not there.
-        ValueError: If it has no such dataset, or a key is missing that the reader must
-            set.
+        ValueError: If it has no such dataset or key, or a key is missing that the
+            reader must set.
     """
     for key, reason in table.required:
         if not scale.dataset and key not in dict(scale.overrides):
@@ -157,7 +161,27 @@ def make_plans(table: Table, scale: Scale, out: Path) -> dict[Run, Plan]:
         plans[run] = Plan(
             run, workdir, config, tuple(changes.items()), scale.num_crf_settings
         )
-    return plans
+    return _share(plans)
+
+
+def _share(plans: Mapping[Run, Plan]) -> dict[Run, Plan]:
+    """Makes runs one whose configurations say the same but for what they are called."""
+    contents = {run: _content(plan.resolved_config()) for run, plan in plans.items()}
+    first: dict[str, Plan] = {}
+    # The same one of them in every table, so that tables share it.
+    for run in sorted(plans, key=lambda run: run.config):
+        first.setdefault(contents[run], plans[run])
+    return {
+        run: dataclasses.replace(first[content], run=run)
+        for run, content in contents.items()
+    }
+
+
+def _content(config: ConfigDict) -> str:
+    """A configuration without the words on the document it is from."""
+    tree = json.loads(config.to_json())
+    del tree["document"], tree["document_run"]
+    return json.dumps(tree, sort_keys=True)
 
 
 class Runner:

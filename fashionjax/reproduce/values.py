@@ -102,8 +102,7 @@ class Results:
             workdir = self.outcomes[run, TEST].plan.workdir
             found.setdefault(workdir, []).append(run.title)
         same = [
-            f"One and the same run on {self.scale.dataset}, shown twice:"
-            f" {' = '.join(titles)}"
+            f"One and the same run: {' = '.join(titles)}"
             for titles in found.values()
             if len(titles) > 1
         ]

@@ -181,6 +181,7 @@ def test_an_older_page_leaves_nothing_behind(tmp_path, write):
         (["s1-grid", "--scale=smoke", "--dataset=document"], "at scale 'smoke'"),
         (["s1-grid", "--verbose"], "unknown argument '--verbose'; allowed is"),
         (["s3-table2"], "needs --config.data.refined_dir=…"),
+        (["s1-grid", "--scale=smoke", "--config.no_such_key=1"], "no_such_key"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(words, message, capsys):

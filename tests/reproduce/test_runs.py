@@ -71,6 +71,30 @@ def test_a_run_that_fails_leaves_the_line_that_tells_why(plan, main_is, body, er
     assert said == [f"  failed: {error}"]
 
 
+def test_runs_that_come_to_the_same_are_made_once(tmp_path):
+    for name in ("document", "small", "smoke"):
+        scale = make_scale(name, "synthetic")
+        plans = make_plans(tables.S3_TABLE1, scale, tmp_path)
+        base, refined = plans[tables.BASE], plans[tables.PLAIN_UNET]
+        assert dataclasses.replace(base, run=tables.PLAIN_UNET) == refined
+        # Where the other tables have it.
+        other = make_plans(tables.S3_TABLE2, scale, tmp_path)[tables.PLAIN_UNET]
+        assert refined == other
+    for folder, number in (("decisions", 2), ("", 1)):
+        scale = make_scale(None, None, [("data.refined_dir", folder)])
+        plans = make_plans(tables.S3_TABLE1, scale, tmp_path).values()
+        assert len({plan.workdir for plan in plans}) == number
+
+
+@pytest.mark.parametrize("name", ["s1-grid", "s3-table2", "s4-table2"])
+def test_runs_that_differ_are_made_each(tmp_path, name):
+    scale = make_scale("smoke", "synthetic")
+    table = tables.TABLES[name]
+    plans = make_plans(table, scale, tmp_path).values()
+    configs = {run.config for run in table.runs}
+    assert len({plan.workdir for plan in plans}) == len(configs)
+
+
 def test_a_finished_run_is_not_made_again_unless_it_changed(plan, main_is):
     main_is("sys.exit('error: made again')")
     write_run(plan)

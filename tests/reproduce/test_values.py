@@ -128,6 +128,18 @@ def test_cells_of_the_confusion_matrix_are_parts_of_its_rows_and_columns(tmp_pat
     assert value == Value(0.33, 100 * metrics["row/top/pants"])
 
 
+def test_it_is_said_which_rows_are_one_run(tmp_path):
+    same = "One and the same run: Plain U-Net, base data = Plain U-Net."
+    for out, options in (
+        ("drawn", {}),
+        ("published", {**OWN, "wanted": [("data.refined_dir", "")]}),
+    ):
+        results = make_results(tables.S3_TABLE1, tmp_path / out, **options)
+        assert same in to_markdown(results)
+    results = make_results(tables.S3_TABLE1, tmp_path, **OWN)
+    assert "same run" not in to_markdown(results)
+
+
 def test_an_undefined_number_is_a_dash(tmp_path):
     results = make_results(tables.S4_TABLE1, tmp_path, **OWN, mean_iou=None)
     ours = next(line for line in _lines(results) if line.startswith("| FPN |"))
