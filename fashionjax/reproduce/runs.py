@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 from fashionjax.config_files import load_config, parse_config
 from fashionjax.reproduce.scale import Scale, has_key
 from fashionjax.reproduce.table import TEST, Evaluation, Run, Table
+from fashionjax.train.crf import read_options
 from fashionjax.train.interrupt import EXIT_STATUS
 from fashionjax.train.loop import FINISHED
 from fashionjax.train.run_config import check_same_config, read_config
@@ -93,12 +94,20 @@ class Plan:
         return read_config(self.workdir).num_epochs == config.num_epochs
 
     def is_evaluated(self, evaluation: Evaluation) -> bool:
-        """Whether an evaluation is there, of the checkpoint that `TEST` is of."""
+        """Whether an evaluation is there, and is what it would be now.
+
+        That is: of the checkpoint that `TEST` is of, and under the same options of a
+        CRF, which may change in a finished run.
+        """
         files = [self.workdir / e.folder / METRICS for e in (TEST, evaluation)]
         if not all(file.is_file() for file in files):
             return False
-        test, other = (json.loads(file.read_text())["step"] for file in files)
-        return test == other
+        test, other = (json.loads(file.read_text()) for file in files)
+        if evaluation.searches_crf:
+            options = read_options(self.resolved_config().crf, self.workdir)
+            if other["options"] != options:
+                return False
+        return test["step"] == other["step"]
 
 
 @dataclasses.dataclass(frozen=True)

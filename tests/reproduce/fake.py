@@ -10,7 +10,7 @@ from fashionjax.reproduce.table import TEST
 from fashionjax.reproduce.values import Results, label_map_of
 
 
-def write_run(plan, metrics=None, *, folder=TEST.folder, step=40):
+def write_run(plan, metrics=None, *, folder=TEST.folder, step=40, **others):
     """Writes what a finished run leaves: config, metrics and a confusion matrix."""
     plan.workdir.mkdir(parents=True, exist_ok=True)
     config = json.loads(plan.resolved_config().to_json())
@@ -21,7 +21,7 @@ def write_run(plan, metrics=None, *, folder=TEST.folder, step=40):
     evaluation = plan.workdir / folder
     evaluation.mkdir(exist_ok=True)
     np.save(evaluation / "confusion.npy", confusion)
-    record = {"step": step, "num_images": 3, "metrics": metrics or {}}
+    record = {"step": step, "num_images": 3, "metrics": metrics or {}, **others}
     (evaluation / "metrics.json").write_text(json.dumps(record))
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -139,6 +140,27 @@ def test_options_of_a_crf_are_searched_before_it_is_evaluated(
         runner.evaluate(Outcome(plan), tables.WITH_CRF)
     told = (plan.workdir / "reproduce.log").read_text().split()
     assert told[-3:] == ["--mode=eval", "--crf", f"--crf_settings={number}"]
+
+
+def test_an_evaluation_with_crf_is_of_the_options_that_hold_now(tmp_path):
+    def plan(*wanted):
+        scale = make_scale("smoke", "synthetic", wanted)
+        return make_plans(tables.S4_TABLE2, scale, tmp_path)[tables.FPN_CFPD]
+
+    found = {"bilateral_sxy": 7, "bilateral_srgb": 13, "bilateral_compat": 4}
+    fixed = {"gaussian_sxy": 1.0, "gaussian_compat": 1.0, "num_iterations": 10}
+    evaluation = tables.WITH_CRF
+    write_run(plan())
+    write_run(plan(), folder=evaluation.folder, options=found | fixed)
+    # No search has found these.
+    assert not plan().is_evaluated(evaluation)
+    result = plan().workdir / "crf-search/result.json"
+    result.parent.mkdir()
+    result.write_text(json.dumps({"best": {"options": found | fixed}}))
+    assert plan().is_evaluated(evaluation)
+    assert plan(("batch_size", "4")).is_evaluated(evaluation)
+    for key in ("gaussian_sxy", "bilateral_sxy"):
+        assert not plan((f"crf.{key}", "3")).is_evaluated(evaluation)
 
 
 def test_a_signal_reaches_the_run_and_nothing_is_started_after_it(plan, main_is):
