@@ -1,5 +1,8 @@
 """The page of a table: one HTML file, its pictures beside it."""
 
+# No checker knows the keys of a ConfigDict.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from fashionjax.report import markup
 from fashionjax.report.theme import DARK
 from fashionjax.reproduce.data import Description
 from fashionjax.reproduce.figures import FIGURES, Figure, Picture
+from fashionjax.reproduce.runs import Plan
 from fashionjax.reproduce.table import TEST, Part
 from fashionjax.reproduce.text import MAX_COLUMNS_BESIDE, below
 from fashionjax.reproduce.values import Results
@@ -45,8 +49,7 @@ main { max-width: 1240px; }
 .grid figcaption { color: var(--muted); font-size: 12px; padding: 3px 0 6px;
   overflow-wrap: anywhere; }
 .wide .charts { grid-template-columns: 1fr; }
-.runs td { overflow-wrap: anywhere; }
-.runs code { font-size: 12px; }
+.runs code { font-size: 12px; overflow-wrap: anywhere; }
 """
 
 
@@ -318,9 +321,26 @@ def _runs(results: Results) -> str:
         state = outcome.error or "has a result"
         rows.append(
             f'<tr><th scope="row">{markup.text(run.title)}</th>'
+            f"<td>{markup.text(_model(outcome.plan))}</td>"
             f"<td>{markup.text(state)}</td>"
             f"<td><code>{markup.text(outcome.plan.command)}</code></td></tr>"
         )
     note = "Each has its own report, report/index.html in its work directory."
-    table = f'<div class="scroll runs"><table>{"".join(rows)}</table></div>'
+    names = ("Run", "Model", "State", "Command")
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    table = (
+        f'<div class="scroll runs"><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
     return markup.section("Runs", note, table)
+
+
+def _model(plan: Plan) -> str:
+    """What a run trains, whatever the document's row is called."""
+    model = plan.resolved_config().model
+    words, width = [model.name, model.get("variant")], model.get("features")
+    if model.encoder != "none":
+        words.append(model.encoder)
+        width = model.encoder_options.get("features")
+    words.append(width and f"features {width}")
+    return ", ".join(filter(None, words))

@@ -86,7 +86,8 @@ class Scale:
         if changed:
             departures.append(f"changed by {' '.join(changed)}")
         if self.name != "document":
-            departures.append(f"{self.name} scale")
+            # Rows and figures keep the names of the document's models.
+            departures.append(f"slim models at {self.name} scale")
         elif self.dataset:
             departures.append(f"{self.dataset} instead of the document's data")
         return ", ".join([*departures, "not comparable"]) if departures else ""

@@ -140,6 +140,19 @@ def test_a_page_of_a_reduced_scale_says_so_and_has_no_difference(tmp_path, write
     assert "50.00" in page.text
 
 
+def test_a_page_says_which_models_its_runs_are(tmp_path, write):
+    own = {"scale": "document", "dataset": "document"}
+    results = make_results(tables.S4_TABLE1, tmp_path, **own, mean_iou=0.5)
+    page = write(results, tmp_path / "page")
+    assert "fpn, resnext50_32x4d, features 64" in page.text
+    assert "slim" not in page.text
+    results = make_results(tables.S4_TABLE1, tmp_path, mean_iou=0.5)
+    page = write(results, tmp_path / "page")
+    assert "fpn, resnet18, features 24" in page.text
+    assert "resnext" not in page.text
+    assert "slim models at smoke scale, not comparable" in page.text
+
+
 def test_a_page_of_the_documents_runs_has_differences(tmp_path, write):
     own = {"scale": "document", "dataset": "document"}
     results = make_results(tables.S3_TABLE5, tmp_path, **own, pooled_iou_excl_bg=0.5)
