@@ -45,6 +45,7 @@ class Curve:
             a marker.
         noisy: Whether a long curve is smoothed.
         mark_best: Whether the largest value is pointed out.
+        dashed: Whether what lies under the curve shows through it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Curve:
     sparse: bool = False
     noisy: bool = False
     mark_best: bool = False
+    dashed: bool = False
 
     @property
     def is_drawable(self) -> bool:
@@ -123,6 +125,7 @@ def _draw_curve(axes: Axes, curve: Curve, color: str, theme: Theme) -> None:
     axes.plot(
         steps, values, color=color, linewidth=1.8, marker=marker, markersize=4.5,
         markeredgecolor=theme.surface, markeredgewidth=0.8, solid_capstyle="round",
+        dash_capstyle="butt", linestyle=(0, (3, 3)) if curve.dashed else "-",
         label=curve.name,
     )  # fmt: skip
     if curve.mark_best:

@@ -96,8 +96,16 @@ def _chart(results: Results, comparison: Comparison, metric: str, name: str) -> 
     for run, workdir in results.workdirs(comparison.runs).items():
         records = read_metrics(workdir / "metrics.jsonl")
         steps, values = series(records, "val", metric)
-        curves.append(Curve(run.title, steps, values, sparse=True))
+        hides = any(_coincide(values, curve.values) for curve in curves)
+        curves.append(Curve(run.title, steps, values, sparse=True, dashed=hides))
     return Chart(name, title, f"{title} on val", tuple(curves), percent=True)
+
+
+def _coincide(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether two curves of the same steps cannot be told apart in a chart."""
+    if len(values) != len(others):
+        return False
+    return np.allclose(values, others, rtol=0.0, atol=0.002, equal_nan=True)
 
 
 def copy_panels(results: Results, folder: Path) -> Iterator[Figure]:

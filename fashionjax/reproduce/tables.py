@@ -237,7 +237,7 @@ S1_GRID = Table(
         ),
     ),
     curves=_S1_METRICS,
-    shown=(SEGNET_SCE_SGD,),
+    shown=(SEGNET_SCE_SGD, UNET_FOCAL_ADAM),
     sources=(SEGNET_SCE_SGD,),
 )
 

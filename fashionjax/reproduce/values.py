@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from fashionjax import builders
+from fashionjax.constants import BACKGROUND
 from fashionjax.data.label_maps import LabelMap
 from fashionjax.report.confusion import column_percent, row_percent
 from fashionjax.reproduce.runs import METRICS, Outcome
@@ -96,7 +97,7 @@ class Results:
 
     @property
     def remarks(self) -> list[str]:
-        """What must be said of runs: which are one, whose images chose parameters."""
+        """What must be said of runs: which are one, blank, or chosen by test photos."""
         found: dict[Path, list[str]] = {}
         for run in self.table.runs:
             workdir = self.outcomes[run, TEST].plan.workdir
@@ -112,7 +113,21 @@ class Results:
             for workdir, titles in found.items()
             if _chose_checkpoint(workdir)
         ]
-        return same + chose
+        return same + chose + self._blank()
+
+    def _blank(self) -> list[str]:
+        """Names the runs that found nothing, whose numbers say nothing of the model."""
+        blank = [
+            run.title
+            for run, workdir in self.workdirs(self.table.runs).items()
+            if _is_all_background(workdir)
+        ]
+        if not blank:
+            return []
+        return [
+            "All that these predict is background, so that their numbers and curves may"
+            f" coincide: {'; '.join(blank)}"
+        ]
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -179,6 +194,12 @@ def _chose_checkpoint(workdir: Path) -> bool:
         return False
     # Runs from before it was recorded say nothing.
     return json.loads(path.read_text()).get("chose_checkpoint", False)
+
+
+def _is_all_background(workdir: Path) -> bool:
+    """Whether a run predicts no other class in any test image."""
+    confusion = np.load(workdir / TEST.folder / "confusion.npy")
+    return not confusion[:, BACKGROUND + 1 :].any()
 
 
 def label_map_of(workdir: Path) -> LabelMap:

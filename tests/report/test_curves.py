@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from fashionjax.report.curves import (
     VALIDATION_METRICS,
@@ -172,6 +172,21 @@ def test_a_loss_over_two_decades_is_drawn_logarithmically():
     assert make_charts([_train(1, loss=100.0), _train(2, loss=1.0)])[0].log == 10
     assert not make_charts([_train(1, loss=2.0), _train(2, loss=1.0)])[0].log
     assert not make_charts([_train(1, loss=100.0), _train(2, loss=-1.0)])[0].log
+
+
+@pytest.mark.parametrize("dashed", [False, True])
+def test_a_dashed_curve_leaves_the_one_below_to_be_seen(tmp_path, dashed):
+    line = ([1, 2], [0.25, 0.75])
+    curves = (Curve("below", *line), Curve("above", *line, dashed=dashed))
+    draw_chart(tmp_path, Chart("chart", "Chart", "unit", curves))
+    picture = np.asarray(Image.open(tmp_path / "chart.png").convert("RGB"))
+    axes = picture[len(picture) // 4 :]  # without the legend
+    below, above = (
+        np.all(axes == np.array(ImageColor.getrgb(color)), axis=-1).sum()
+        for color in THEMES[0].series[:2]
+    )
+    assert above > 500
+    assert (below > above / 2) == dashed
 
 
 @pytest.mark.parametrize("log", [0, 2, 10])

@@ -41,7 +41,8 @@ def _finish(results):
             continue
         writer = JsonlWriter(outcome.plan.workdir / "metrics.jsonl")
         for step in (10, 20):
-            metrics = {"pixel_accuracy": step / 40, "binary_iou": step / 50}
+            higher = 0.1 * run.config.startswith("s1/segnet")
+            metrics = {"pixel_accuracy": step / 40, "binary_iou": step / 50 + higher}
             writer.write(step, "val", metrics)
         writer.close()
         report = outcome.plan.workdir / "report"
@@ -124,12 +125,25 @@ def test_a_page_has_all_figures_of_its_table_and_nothing_from_elsewhere(
     # Five comparisons of two metrics, in two themes.
     assert sum("curves-" in file for file in drawn) == 20
     # Of the masks of each part, and of the examples.
-    assert page.num_legends == 5
+    assert page.num_legends == 6
     # Two examples of four, four, three and two runs beside photo and truth; the runs
     # at 512 see the same photos, larger.
     assert sum("panels-" in file for file in drawn) == 2 * (6 + 6 + 5 + 4)
     assert (folder / "table.md").is_file()
     assert (folder / "table.csv").is_file()
+
+
+def test_a_curve_that_lies_upon_another_is_dashed(tmp_path, monkeypatch):
+    charts = []
+    monkeypatch.setattr(figures, "draw_chart", lambda _, chart: charts.append(chart))
+    results = make_results(tables.S1_GRID, tmp_path)
+    _finish(results)
+    assert len(list(figures.draw_curves(results, tmp_path))) == 5
+    dashed = {chart.name: [c.dashed for c in chart.curves] for chart in charts}
+    # Two runs of U-Net; the best SegNet and the best U-Net, whose accuracies are one.
+    assert dashed["curves-0-binary_iou"] == [False, True]
+    assert dashed["curves-4-binary_iou"] == [False, False]
+    assert dashed["curves-4-pixel_accuracy"] == [False, True]
 
 
 def test_a_page_of_a_reduced_scale_says_so_and_has_no_difference(tmp_path, write):

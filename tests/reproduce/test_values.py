@@ -140,6 +140,18 @@ def test_it_is_said_which_rows_are_one_run(tmp_path):
     assert "same run" not in to_markdown(results)
 
 
+def test_runs_that_found_nothing_are_named(tmp_path):
+    results = make_results(tables.S1_GRID, tmp_path, **FOUND)
+    assert "background" not in to_markdown(results)
+    for run in (tables.SEGNET_SCE_SGD, tables.UNET_FOCAL_SGD):
+        file = results.outcomes[run, TEST].plan.workdir / "eval-test/confusion.npy"
+        confusion = np.load(file)
+        confusion[:, 1:] = 0
+        np.save(file, confusion)
+    named = "coincide: U-Net, focal, SGD; SegNet, SCE, SGD."
+    assert named in to_markdown(results)
+
+
 def test_an_undefined_number_is_a_dash(tmp_path):
     results = make_results(tables.S4_TABLE1, tmp_path, **OWN, mean_iou=None)
     ours = next(line for line in _lines(results) if line.startswith("| FPN |"))
