@@ -155,6 +155,7 @@ def write_table(results: Results, folder: Path) -> Path:
         results,
         curves=list(figures.draw_curves(results, pictures)),
         panels=list(figures.copy_panels(results, pictures)),
+        told=list(figures.draw_told(results, pictures)),
         confusions=list(figures.draw_confusions(results, pictures)),
         galleries=list(figures.draw_galleries(results, pictures)),
         data=[describe(workdir) for workdir in sources.values()],

@@ -4,10 +4,11 @@
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
 import dataclasses
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
@@ -25,11 +26,15 @@ from fashionjax.train.loop import best_variables
 from fashionjax.train.results import make_panels
 from fashionjax.train.run import Run, open_run
 from fashionjax.train.run_config import read_config
+from fashionjax.types import Targets
 
 MAX_SEARCHED = 40
 """Images of the highest loss among which failures are looked for."""
 
 PER_LEVEL = 4
+
+PredictOne: TypeAlias = Callable[[np.ndarray, np.ndarray], tuple[jax.Array, Targets]]
+"""From image and label, each a batch of one, to class probabilities and truth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +78,7 @@ def make_gallery(workdir: Path, crf_folder: str = "") -> Gallery:
         Levels: the highest losses, those in the middle and the lowest; and of the
         highest losses those with the most pixels of one garment taken for another.
     """
-    run = open_run(read_config(workdir), workdir)
+    run, variables = open_best(workdir)
     losses = _losses(workdir)
     order = np.argsort(-losses, kind="stable")
     middle = max(0, (len(order) - PER_LEVEL) // 2)
@@ -85,8 +90,6 @@ def make_gallery(workdir: Path, crf_folder: str = "") -> Gallery:
     }
     places = list(dict.fromkeys(np.concatenate(list(levels.values())).tolist()))
     picked = _Picked(run.dataset.sources["test"], places)
-    with run.open_checkpoints(read_only=True) as checkpoints:
-        _, variables = best_variables(run, checkpoints)
     panels = make_panels(run.experiment, variables, picked, len(places))
     shown = dict(zip(places, panels, strict=True))
     examples = {
@@ -97,30 +100,43 @@ def make_gallery(workdir: Path, crf_folder: str = "") -> Gallery:
     examples["wrong garment"] = [e for e in failures[:PER_LEVEL] if _wrong_garment(e)]
     if crf_folder:
         record = json.loads((workdir / crf_folder / METRICS).read_text())
-        examples = _with_crf(run, variables, examples, record["options"])
+        predict_one = make_predict(run, variables)
+        examples = _with_crf(predict_one, examples, record["options"])
     return Gallery(len(losses), run.experiment.label_map, examples)
 
 
+def open_best(workdir: Path) -> tuple[Run, Mapping[str, Any]]:
+    """Opens a finished run; returns it with the variables of its best checkpoint."""
+    run = open_run(read_config(workdir), workdir)
+    with run.open_checkpoints(read_only=True) as checkpoints:
+        _, variables = best_variables(run, checkpoints)
+    return run, variables
+
+
+def make_predict(run: Run, variables: Mapping[str, Any]) -> PredictOne:
+    """Builds what predicts an example as the run's evaluation does."""
+    experiment = run.experiment
+
+    @jax.jit
+    def compute(variables: Any, image: Any, label: Any) -> tuple[jax.Array, Targets]:
+        normalized, targets = experiment.prepare(image, label)
+        params, batch_stats = variables["params"], variables.get("batch_stats", {})
+        probs = predict(experiment.model, params, batch_stats, normalized).probs
+        return probs, targets
+
+    return functools.partial(compute, jax.device_get(dict(variables)))
+
+
 def _with_crf(
-    run: Run,
-    variables: Mapping[str, Any],
+    predict_one: PredictOne,
     levels: Mapping[str, Sequence[Example]],
     options: Mapping[str, Any],
 ) -> dict[str, list[Example]]:
     """The same examples with what a CRF makes of their predictions."""
-    experiment = run.experiment
-
-    @jax.jit
-    def probabilities(variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
-        normalized, _ = experiment.prepare(image, label)
-        params, batch_stats = variables["params"], variables.get("batch_stats", {})
-        return predict(experiment.model, params, batch_stats, normalized).probs
-
-    variables = jax.device_get(dict(variables))
 
     def refine(example: Example) -> Example:
         image, label = example.panel.image[None], example.panel.label[None]
-        probs = dense_crf(probabilities(variables, image, label), image, **options)
+        probs = dense_crf(predict_one(image, label)[0], image, **options)
         pred = np.asarray(probs[0].argmax(axis=-1), np.uint8)
         refined = dataclasses.replace(example.panel, pred=pred)
         return dataclasses.replace(example, refined=refined)

@@ -25,6 +25,7 @@ from fashionjax.report.panels import (
 )
 from fashionjax.reproduce.examples import Example, make_gallery
 from fashionjax.reproduce.table import TEST, Comparison, Run
+from fashionjax.reproduce.told import Told, tell_examples
 from fashionjax.reproduce.values import Results, label_map_of
 from fashionjax.train.run_config import read_config
 from fashionjax.visualize import Palette
@@ -206,6 +207,48 @@ def draw_galleries(results: Results, folder: Path) -> Iterator[Figure]:
             if rows:
                 colors = colors_of(shown_classes(panels), names, palette)
                 yield Figure(title, rows, colors=colors)
+
+
+def draw_told(results: Results, folder: Path) -> Iterator[Figure]:
+    """Draws test images as runs see them, told of their classes and not."""
+    for number, (run, workdir) in enumerate(
+        results.workdirs(results.table.told).items()
+    ):
+        label_map = label_map_of(workdir)
+        examples = tell_examples(workdir)
+        rows = [
+            _draw_told(folder / f"told-{number}", place, told, label_map.palette)
+            for place, told in enumerate(examples)
+        ]
+        shown = [
+            dataclasses.replace(told.panel, pred=pred)
+            for told in examples
+            for pred in (told.panel.pred, told.oracle, told.without)
+        ]
+        colors = colors_of(
+            shown_classes(shown), label_map.class_names, label_map.palette
+        )
+        if rows:
+            yield Figure(run.title, rows, colors=colors)
+
+
+def _draw_told(folder: Path, place: int, told: Told, palette: Palette) -> list[Picture]:
+    """A row: photo, truth, and predictions by what is told."""
+    preds = {"": told.panel.pred, "oracle": told.oracle}
+    captions = [told.panel.image_id, "truth", "nothing told", "all its classes told"]
+    if told.absent:
+        preds["absent"] = told.without
+        captions.append(f"told: no {told.absent}")
+    for name, pred in preds.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        panel = dataclasses.replace(told.panel, pred=pred)
+        draw_panel(folder / name, place, panel, palette)
+    files = [folder / panel_file(place, kind) for kind in (_IMAGE, _TRUTH)]
+    files += [folder / name / panel_file(place, _PREDICTION) for name in preds]
+    return [
+        Picture(f"{FIGURES}/{file.relative_to(folder.parent).as_posix()}", caption)
+        for file, caption in zip(files, captions, strict=True)
+    ]
 
 
 def _crf_folder(results: Results, run: Run) -> str:

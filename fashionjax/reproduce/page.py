@@ -18,6 +18,7 @@ from fashionjax.reproduce.figures import FIGURES, Figure, Picture
 from fashionjax.reproduce.runs import Plan
 from fashionjax.reproduce.table import TEST, Part
 from fashionjax.reproduce.text import MAX_COLUMNS_BESIDE, below
+from fashionjax.reproduce.told import NUM_SEARCHED
 from fashionjax.reproduce.values import Results
 
 _STYLE = """
@@ -58,6 +59,7 @@ def make_page(
     *,
     curves: Sequence[Figure],
     panels: Sequence[Figure],
+    told: Sequence[Figure],
     confusions: Sequence[Figure],
     galleries: Sequence[Figure],
     data: Sequence[Description],
@@ -69,6 +71,7 @@ def make_page(
         results: The numbers.
         curves: Validation curves.
         panels: Photos, truths and the predictions of several runs.
+        told: Masks by what is told of an image's classes.
         confusions: Confusion matrices.
         galleries: Examples by loss.
         data: What the runs were trained on.
@@ -93,6 +96,15 @@ def make_page(
             "Photo, truth and one prediction for each run; the first examples of the"
             " test split, not chosen.",
             panels,
+            _grid,
+        ),
+        _figures(
+            "Told in advance",
+            "Photo, truth, and the prediction with nothing told, with all classes of"
+            " the image told, and told of one class that it is not there: of those that"
+            " are not, the one with the most pixels. Of the first"
+            f" {NUM_SEARCHED} test images those that gain most.",
+            told,
             _grid,
         ),
         _figures(

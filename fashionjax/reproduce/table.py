@@ -133,6 +133,7 @@ class Table:
         comparisons: Figures of learning curves.
         curves: Metrics of those figures, a chart each.
         shown: Runs whose confusion matrix and examples the page shows.
+        told: Runs whose masks the page shows with and without the true categories told.
         sources: Runs whose data the page describes, as the document describes its own.
     """
 
@@ -144,6 +145,7 @@ class Table:
     comparisons: tuple[Comparison, ...] = ()
     curves: tuple[str, ...] = ()
     shown: tuple[Run, ...] = ()
+    told: tuple[Run, ...] = ()
     sources: tuple[Run, ...] = ()
 
     @property
@@ -164,4 +166,4 @@ class Table:
         """The runs that the table needs, each once, in the order of the page."""
         runs = [cell.run for cell in self.cells if cell.run is not None]
         runs += [run for comparison in self.comparisons for run in comparison.runs]
-        return tuple(dict.fromkeys([*runs, *self.shown, *self.sources]))
+        return tuple(dict.fromkeys([*runs, *self.shown, *self.told, *self.sources]))

@@ -615,6 +615,7 @@ S3_TABLE5 = Table(
         ),
     ),
     shown=(OURS,),
+    told=(OURS,),
 )
 
 

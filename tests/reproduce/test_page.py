@@ -13,6 +13,7 @@ from fashionjax.reproduce import figures, tables
 from fashionjax.reproduce.data import Description
 from fashionjax.reproduce.examples import Example, Gallery
 from fashionjax.reproduce.table import TEST
+from fashionjax.reproduce.told import Told
 from fashionjax.writers import JsonlWriter
 from tests.reproduce.fake import make_results
 
@@ -62,6 +63,13 @@ def _gallery(workdir, crf_folder):
     return Gallery(7, IMATERIALIST_9, {"highest loss": [example]})
 
 
+def _tell(workdir):
+    del workdir
+    label = np.zeros((6, 4), np.uint8)
+    panel = Panel(np.zeros((6, 4, 3), np.uint8), label, label + 2, "1.jpg")
+    return [Told(panel, label, "overtop", label + 1), Told(panel, label, "", label)]
+
+
 def _describe(workdir):
     del workdir
     nine = np.arange(9)
@@ -89,6 +97,7 @@ def write(monkeypatch):
     monkeypatch.setattr(figures, "draw_chart", _draw_chart)
     monkeypatch.setattr(figures, "draw_confusion", _draw_confusion)
     monkeypatch.setattr(figures, "make_gallery", _gallery)
+    monkeypatch.setattr(figures, "tell_examples", _tell)
     monkeypatch.setattr(command, "describe", _describe)
     monkeypatch.setattr(command, "use_compilation_cache", lambda folder: folder)
 
@@ -152,6 +161,19 @@ def test_a_page_of_a_reduced_scale_says_so_and_has_no_difference(tmp_path, write
     assert "smoke scale, not comparable" in page.text
     assert "difference" not in page.text
     assert "50.00" in page.text
+
+
+def test_a_page_shows_what_being_told_of_classes_does(tmp_path, write):
+    folder = tmp_path / "page"
+    page = write(make_results(tables.S3_TABLE5, tmp_path), folder)
+    told = page.text.split("Told in advance")[1]
+    # A caption each; the words above them go on.
+    assert told.count("nothing told\n") == 2
+    assert told.count("all its classes told\n") == 2
+    assert told.count("told: no ") == told.count("told: no overtop") == 1
+    pictures = [file for file in page.files if "figures/told-" in file]
+    assert len(pictures) == 5 + 4
+    assert all((folder / file).is_file() for file in pictures)
 
 
 def test_a_page_says_which_models_its_runs_are(tmp_path, write):
@@ -241,6 +263,7 @@ def test_a_table_from_nothing_to_its_page_and_again(tmp_path, monkeypatch, capsy
     page = _Page((folder / "index.html").read_text())
     assert all((folder / file).is_file() for file in page.files)
     assert "highest loss" in page.text
+    assert "all its classes told" in page.text
     run = tmp_path / "synthetic-smoke/runs/unet_ext-synthetic"
     told = json.loads((run / "eval-test-oracle-mask/metrics.json").read_text())
     shown = f"{100 * told['metrics']['pooled_iou_excl_bg']:.2f}"
