@@ -171,12 +171,16 @@ def _rows_of_panels(
 
 
 def draw_confusions(results: Results, folder: Path) -> Iterator[Figure]:
-    """Draws confusion matrices along the body, in percent of rows and of columns."""
+    """Draws confusion matrices along the body, in percent of rows and of columns.
+
+    Those of a table with CRF are with it, as its examples are.
+    """
     shown = results.workdirs(results.table.shown)
     for number, (run, workdir) in enumerate(shown.items()):
         label_map = label_map_of(workdir)
         names, order = label_map.class_names, label_map.body_order
-        confusion = np.load(workdir / TEST.folder / "confusion.npy")
+        crf = _crf_folder(results, run)
+        confusion = np.load(workdir / (crf or TEST.folder) / "confusion.npy")
         pictures = []
         for kind, by_prediction, caption in (
             ("rows", False, "in percent of the true class: each row adds up to 100"),
@@ -187,7 +191,8 @@ def draw_confusions(results: Results, folder: Path) -> Iterator[Figure]:
                 folder, confusion, names, order, name=name, by_prediction=by_prediction
             )
             pictures.append(Picture(f"{FIGURES}/{name}.png", caption, themed=True))
-        yield Figure(run.title, [pictures], wide=len(names) > MAX_BESIDE)
+        title = f"{run.title}, with CRF" if crf else run.title
+        yield Figure(title, [pictures], wide=len(names) > MAX_BESIDE)
 
 
 def draw_galleries(results: Results, folder: Path) -> Iterator[Figure]:

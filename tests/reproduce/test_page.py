@@ -203,7 +203,8 @@ def test_examples_of_a_table_with_crf_show_what_it_makes_of_them(tmp_path, write
         results = make_results(table, tmp_path / table.name, mean_iou=0.5)
         folder = tmp_path / "page"
         page = write(results, folder)
-        assert ("with CRF" in page.text.split("Examples by loss")[1]) == shown
+        confusion, examples = page.text.split("Confusion")[1].split("Examples by loss")
+        assert ("with CRF" in confusion) == ("with CRF" in examples) == shown
         assert "With CRF: synthetic" not in page.text
         assert "Without CRF" in page.text.split("Masks")[1]
         # Two datasets of the document, one of drawn figures.
