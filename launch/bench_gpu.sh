@@ -7,6 +7,7 @@
 # measured, and the page is drawn anew after each stage. What was measured is skipped,
 # so that the same command goes on where a stage ran out of time (exit status 75); the
 # last stage trains the Extended U-Net on Clothing Co-Parsing, and goes on likewise.
+# Needs a GPU that JAX sees. Relative paths are those of the folder it is called in.
 #
 #   PYTHON        interpreter of fashionjax             (.venv/bin/python)
 #   TORCH_PYTHON  interpreter with torch, for peer      (PYTHON)
@@ -15,12 +16,37 @@
 #   PRETRAINED    weights that the training begins with (none; torchvision/resnet34 are
 #                 the document's, see docs/pretrained.md)
 #   STAGE_SECONDS seconds a stage may take              (480)
-#   REDUCED=1     few small models and steps on CPU, to try the script
+#   REDUCED=1     few small models and steps on CPU, to try the script; its rows go to
+#                 runs/bench-reduced, and RAW_DIR is not looked at
 set -euo pipefail
+
+# The path $1 from the folder that this script was called in.
+from_here() {
+  case $1 in
+    /* | '') echo "$1" ;;
+    *) echo "$PWD/$1" ;;
+  esac
+}
+
+# Likewise, but a bare name is one of $PATH.
+program() {
+  case $1 in
+    */*) from_here "$1" ;;
+    *) echo "$1" ;;
+  esac
+}
+
+raw_dir=$(from_here "${RAW_DIR:-}")
+out=$(from_here "${BENCH_OUT:-}")
+pretrained=${PRETRAINED:-none}
+if [ -e "$pretrained" ]; then pretrained=$(from_here "$pretrained"); fi
+crf_python=$(program "${CRF_PYTHON:-}")
+python=$(program "${PYTHON:-}")
+torch_python=$(program "${TORCH_PYTHON:-}")
 cd "$(dirname "$0")/.."
-python=${PYTHON:-.venv/bin/python}
-torch_python=${TORCH_PYTHON:-$python}
-out=${BENCH_OUT:-runs/bench}
+python=${python:-$PWD/.venv/bin/python}
+torch_python=${torch_python:-$python}
+out=${out:-$PWD/runs/bench${REDUCED:+-reduced}}
 limit=${STAGE_SECONDS:-480}
 # What a row needs at least: a stage with less left ends.
 least_seconds=60
@@ -38,6 +64,7 @@ fail() {
 
 if [ -n "${REDUCED:-}" ]; then
   export JAX_PLATFORMS=cpu
+  raw_dir=''
   # Their speed is not looked at: compiled in a fraction of the time.
   export XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
   models=(linknet-resnet34)
@@ -72,8 +99,8 @@ else
   # Photos and classes as in the document that has a CRF.
   crf=(--batch=1,8,32 --size=600x400 --classes=25)
   ext_unet=(--config=configs/unet_ext.py:ccp_full
-    --config.model.pretrained="${PRETRAINED:-none}"
-    ${RAW_DIR:+--config.data.raw_dir="$RAW_DIR"})
+    --config.model.pretrained="$pretrained"
+    ${raw_dir:+--config.data.raw_dir="$raw_dir"})
 fi
 
 # Measures the row $1 by the command that follows, unless that was done.
@@ -168,12 +195,12 @@ run_stage() {
     float32) each_model float32 train --batch=$peer_batch --dtype=float32 ;;
     metrics) bench metrics metrics --batch=16,64 --classes=25,59 \
       ${size[@]+"${size[@]}"} ;;
-    crf) bench crf crf "${crf[@]}" ${CRF_PYTHON:+--peer_python="$CRF_PYTHON"} ;;
+    crf) bench crf crf "${crf[@]}" ${crf_python:+--peer_python="$crf_python"} ;;
     input)
       bench input/drawn input --config=configs/unet.py:synthetic_full \
         --threads=$threads ${input_steps[@]+"${input_steps[@]}"}
       bench input/photos input --config=configs/unet.py:$photos --threads=$threads \
-        ${RAW_DIR:+--raw_dir="$RAW_DIR"} ${input_steps[@]+"${input_steps[@]}"}
+        ${raw_dir:+--raw_dir="$raw_dir"} ${input_steps[@]+"${input_steps[@]}"}
       ;;
     startup)
       for count in "${examples[@]}"; do
@@ -187,7 +214,7 @@ run_stage() {
       for config in unet unet_ext segnet; do
         for input in stream resident; do
           bench "e2e/$config-$input" e2e --config="configs/$config.py:$photos" \
-            --input=$input --dtype=$dtype ${RAW_DIR:+--raw_dir="$RAW_DIR"} \
+            --input=$input --dtype=$dtype ${raw_dir:+--raw_dir="$raw_dir"} \
             ${e2e[@]+"${e2e[@]}"}
         done
       done
@@ -207,7 +234,7 @@ run_stage() {
       done
       for value in "${cores[@]}"; do
         bench "curves/cores-$value" curves --what=input --values="$value" \
-          --config=configs/unet.py:$photos ${RAW_DIR:+--raw_dir="$RAW_DIR"} \
+          --config=configs/unet.py:$photos ${raw_dir:+--raw_dir="$raw_dir"} \
           ${input_steps[@]+"${input_steps[@]}"}
       done
       ;;
@@ -222,6 +249,17 @@ run_stage() {
     extunet) row extunet "$python" -m fashionjax.main "${ext_unet[@]}" \
       --workdir="$out/extunet" ;;
     *) fail "unknown stage $stage; allowed are ${stages[*]}" ;;
+  esac
+}
+
+# Without a GPU every figure would be another one's.
+check_gpu() {
+  local backend
+  backend=$("$python" -c 'import jax; print(jax.default_backend())') \
+    || fail "$python cannot ask JAX for its devices; see above"
+  case $backend in
+    gpu | cuda | rocm) ;;
+    *) fail "JAX sees no GPU, its devices are '$backend'; REDUCED=1 tries the script" ;;
   esac
 }
 
@@ -246,6 +284,7 @@ for stage in "$@"; do
     || fail "unknown stage $stage; allowed are ${stages[*]}"
 done
 
+[ -n "$dry_run" ] || [ -n "${REDUCED:-}" ] || check_gpu
 # What failed before is tried again, once.
 [ -n "$dry_run" ] || rm -rf "$out/failed"
 status=0

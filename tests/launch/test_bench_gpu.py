@@ -14,9 +14,10 @@ from fashionjax.bench.models import MODELS
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def _run(*arguments, **variables):
+def _run(*arguments, cwd=None, **variables):
     return subprocess.run(
         ["bash", str(ROOT / "launch/bench_gpu.sh"), *arguments],
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
@@ -60,6 +61,38 @@ def test_unknown_stages_are_refused_before_any_runs():
     assert "unknown stage nonsense; allowed are ceilings" in done.stderr
 
 
+def test_what_was_tried_is_not_taken_for_measured():
+    variables = {"PYTHON": "python", "BENCH_OUT": ""}
+    outs = []
+    for reduced in ("", "1"):
+        done = _run("--dry-run", "ceilings", REDUCED=reduced, **variables)
+        outs.append(re.findall(r"--out=(\S+)/results.jsonl", done.stdout)[0])
+    assert outs == [str(ROOT / "runs/bench"), str(ROOT / "runs/bench-reduced")]
+
+
+def test_relative_paths_are_those_of_the_caller(tmp_path):
+    done = _run(
+        "--dry-run", "input", "peer-eager", "crf", "extunet", cwd=tmp_path,
+        PYTHON="venv/bin/python", TORCH_PYTHON="../torch/python", CRF_PYTHON="python3",
+        RAW_DIR="photos", BENCH_OUT="out", REDUCED="",
+    )  # fmt: skip
+    commands = [shlex.split(line) for line in done.stdout.splitlines()]
+    assert {words[0] for words in commands} == {f"{tmp_path}/venv/bin/python"}
+    options = {word for words in commands for word in words}
+    assert {
+        f"--torch_python={tmp_path}/../torch/python",
+        "--peer_python=python3",
+        f"--config.data.raw_dir={tmp_path}/photos",
+        f"--out={tmp_path}/out/results.jsonl",
+        f"--workdir={tmp_path}/out/extunet",
+    } <= options
+
+
+def test_reduced_runs_have_no_photos():
+    done = _run("--dry-run", "all", PYTHON="python", RAW_DIR="photos", REDUCED="1")
+    assert "raw_dir" not in done.stdout
+
+
 @pytest.fixture
 def stand_in(tmp_path):
     """A stand-in for Python that notes its commands, and does as the test says."""
@@ -77,6 +110,21 @@ def stand_in(tmp_path):
         }, lambda: log.read_text().splitlines()
 
     return write
+
+
+def test_no_gpu_is_no_measurement(stand_in):
+    variables, log = stand_in("echo cpu")
+    done = _run("ceilings", **variables | {"REDUCED": ""})
+    assert done.returncode == 2
+    assert "error: JAX sees no GPU, its devices are 'cpu'" in done.stderr
+    (asked,) = log()
+    assert "jax.default_backend()" in asked
+
+
+def test_with_a_gpu_all_is_measured(stand_in):
+    variables, log = stand_in("echo gpu")
+    assert _run("ceilings", **variables | {"REDUCED": ""}).returncode == 0
+    assert len(log()) == 3
 
 
 def test_what_was_measured_is_skipped(stand_in):
