@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fashionjax.bench.timing import in_milliseconds, time_windows
+from fashionjax.bench.timing import time_step
 from fashionjax.metrics import confusion_matrix
 
 
@@ -15,7 +15,7 @@ def measure_metrics(
     image_size: tuple[int, int],
     num_classes: int,
     num_steps: int,
-    window: int,
+    window: int | None,
 ) -> dict[str, Any]:
     """Times the confusion matrix of a batch of labels and predictions.
 
@@ -24,7 +24,7 @@ def measure_metrics(
         image_size: (height, width).
         num_classes: Number of classes.
         num_steps: Repetitions that count.
-        window: Repetitions between two readings of the clock.
+        window: Repetitions between two readings of the clock; None as in `time_step`.
 
     Returns:
         What was measured, by name.
@@ -38,14 +38,12 @@ def measure_metrics(
         return count(label, pred, num_classes)
 
     jax.block_until_ready(dispatch())
-    seconds = time_windows(dispatch, num_steps=num_steps, window=window)
-    times = in_milliseconds("confusion", seconds)
+    timing = time_step(dispatch, num_steps=num_steps, window=window)
+    times = timing.record("confusion")
     return {
         "batch": batch_size,
         "size": "x".join(map(str, image_size)),
         "classes": num_classes,
         **times,
         "mpixel_s": label.size / times["confusion_ms"] / 1e3,
-        "steps": num_steps,
-        "window": window,
     }

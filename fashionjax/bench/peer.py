@@ -9,9 +9,12 @@ from statistics import median
 from types import TracebackType
 from typing import Any
 
+import jax
+
 from fashionjax.bench.cost import read_cost
 from fashionjax.bench.inference import Inference
 from fashionjax.bench.models import Setting
+from fashionjax.bench.timing import plan_windows
 from fashionjax.bench.training import Training
 
 EAGER = "eager"
@@ -26,7 +29,7 @@ def measure_peer(
     *,
     what: str,
     num_steps: int,
-    window: int,
+    window: int | None,
     torch_python: str,
     compile_mode: str = EAGER,
     fold: bool = True,
@@ -38,7 +41,8 @@ def measure_peer(
         setting: The model.
         what: One of `WHAT`: a whole training step, or from images to labels.
         num_steps: Steps on each side that count.
-        window: Steps that a side makes before it is the other's turn.
+        window: Steps that a side makes before it is the other's turn; None as in
+            `time_step`, by our side.
         torch_python: Interpreter that can import torch.
         compile_mode: `EAGER`, or a mode of `torch.compile`.
         fold: Whether our BatchNorm is folded into convolutions, for inference.
@@ -49,11 +53,14 @@ def measure_peer(
         torch's, median, least and largest of the turns.
 
     Raises:
-        ValueError: If torch's side does not start, or its model is another.
+        ValueError: If torch's side does not start or has no such device, or its model
+            is another.
     """
     command = [
         torch_python,
         str(_WORKER),
+        # Times of different devices make no ratio.
+        f"--device={'cpu' if jax.default_backend() == 'cpu' else 'cuda'}",
         f"--model={setting.name}",
         f"--what={what}",
         f"--batch={setting.batch_size}",
@@ -69,9 +76,8 @@ def measure_peer(
         _check_twin(setting.name, "parameters", cost.num_params, worker.hello)
         _check_twin(setting.name, "flops", cost.flops, worker.hello)
         ours = Training(setting) if what == "train" else Inference(setting, fold=fold)
-        turns = take_turns(
-            ours.time_steps, worker.time_steps, max(1, num_steps // window), window
-        )
+        num_turns, window = plan_windows(ours.time_steps, num_steps, window)
+        turns = take_turns(ours.time_steps, worker.time_steps, num_turns, window)
     return {
         **setting.record(),
         "what": what,
@@ -84,9 +90,9 @@ def measure_peer(
         "ours_ms": 1e3 * median(a for a, _ in turns),
         "torch_ms": 1e3 * median(b for _, b in turns),
         **summarize([a / b for a, b in turns]),
-        "steps": num_steps,
+        "steps": num_turns * window,
         "window": window,
-        "compile_s": ours.compilation.compile_seconds,
+        **ours.compilation.record(),
         "torch_start_s": worker.hello["start_seconds"],
         "torch": worker.hello["version"],
         "torch_settings": worker.hello["settings"],

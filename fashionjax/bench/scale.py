@@ -9,7 +9,7 @@ import jax
 
 from fashionjax.bench.collectives import all_reduce_bytes, count_collectives
 from fashionjax.bench.models import Setting
-from fashionjax.bench.timing import in_milliseconds, time_windows
+from fashionjax.bench.timing import time_step
 from fashionjax.bench.training import Training
 
 
@@ -31,7 +31,7 @@ def device_counts(most: int | None = None) -> list[int]:
 
 
 def measure_scale(
-    setting: Setting, counts: list[int], *, num_steps: int, window: int
+    setting: Setting, counts: list[int], *, num_steps: int, window: int | None
 ) -> Iterator[dict[str, Any]]:
     """Times the step on each number of devices, the batch a device staying the same.
 
@@ -39,7 +39,7 @@ def measure_scale(
         setting: What to train; its batch is that of one device.
         counts: Numbers of devices, the first of which the efficiency refers to.
         num_steps: Steps that count.
-        window: Steps between two readings of the clock.
+        window: Steps between two readings of the clock; None as in `time_step`.
 
     Yields:
         For each count what was measured, by name: collectives of the compiled step,
@@ -62,16 +62,12 @@ def measure_scale(
             "params_mib": 4 * training.num_params / 2**20,
         }
         if jax.devices()[0].platform != "cpu":
-            seconds = time_windows(
-                training.dispatch, num_steps=num_steps, window=window
-            )
-            step = median(seconds)
+            timing = time_step(training.dispatch, num_steps=num_steps, window=window)
+            step = median(timing.seconds)
             first = first or step
             row |= {
-                **in_milliseconds("step", seconds),
+                **timing.record("step"),
                 "images_per_second": rows / step,
                 "efficiency": first / step,
-                "steps": num_steps,
-                "window": window,
             }
         yield row

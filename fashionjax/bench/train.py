@@ -8,17 +8,19 @@ from fashionjax.bench.compilation import empty_cache
 from fashionjax.bench.cost import read_cost
 from fashionjax.bench.memory import device_memory, planned_memory
 from fashionjax.bench.models import Setting
-from fashionjax.bench.timing import in_milliseconds, time_windows
+from fashionjax.bench.timing import time_step
 from fashionjax.bench.training import Training
 
 
-def measure_train(setting: Setting, *, num_steps: int, window: int) -> dict[str, Any]:
+def measure_train(
+    setting: Setting, *, num_steps: int, window: int | None
+) -> dict[str, Any]:
     """Times the training step of a model, and how long compiling it takes.
 
     Args:
         setting: What to train.
         num_steps: Steps that count.
-        window: Steps between two readings of the clock.
+        window: Steps between two readings of the clock; None as in `time_step`.
 
     Returns:
         What `measure_step` measured, and seconds of compiling with an empty cache
@@ -36,13 +38,15 @@ def measure_train(setting: Setting, *, num_steps: int, window: int) -> dict[str,
     }
 
 
-def measure_step(setting: Setting, *, num_steps: int, window: int) -> dict[str, Any]:
+def measure_step(
+    setting: Setting, *, num_steps: int, window: int | None
+) -> dict[str, Any]:
     """Times the training step of a model on a batch that does not change.
 
     Args:
         setting: What to train.
         num_steps: Steps that count.
-        window: Steps between two readings of the clock.
+        window: Steps between two readings of the clock; None as in `time_step`.
 
     Returns:
         What was measured, by name. The peak of memory is the process's so far: of the
@@ -51,19 +55,19 @@ def measure_step(setting: Setting, *, num_steps: int, window: int) -> dict[str, 
     return _row(Training(setting), num_steps, window)
 
 
-def _row(training: Training, num_steps: int, window: int) -> dict[str, Any]:
+def _row(training: Training, num_steps: int, window: int | None) -> dict[str, Any]:
     setting = training.setting
-    seconds = time_windows(training.dispatch, num_steps=num_steps, window=window)
-    step_seconds = median(seconds)
+    timing = time_step(training.dispatch, num_steps=num_steps, window=window)
+    step_seconds = median(timing.seconds)
+    # Before the ceilings are measured, which takes memory as well.
+    memory = device_memory()
     cost = read_cost(setting.build(), setting.image_size)
     return {
         **setting.record(),
         "params": training.num_params,
-        **in_milliseconds("step", seconds),
+        **timing.record("step"),
         "images_per_second": setting.batch_size / step_seconds,
         **shares(cost, setting, step_seconds, train=True),
         **planned_memory(training.compilation.program),
-        **device_memory(),
-        "steps": num_steps,
-        "window": window,
+        **memory,
     }

@@ -3,7 +3,12 @@ import pytest
 
 from fashionjax.bench import timing
 from fashionjax.bench.peer import take_turns
-from fashionjax.bench.timing import in_milliseconds, time_windows
+from fashionjax.bench.timing import (
+    in_milliseconds,
+    plan_windows,
+    time_step,
+    time_windows,
+)
 
 
 @pytest.fixture
@@ -34,6 +39,43 @@ def test_a_window_is_no_longer_than_all_steps(clock):
         clock[0] += 1
 
     assert time_windows(dispatch, num_steps=2, window=50) == [1.0]
+
+
+def _steps_of(clock, seconds):
+    def dispatch():
+        clock[0] += seconds
+
+    return dispatch
+
+
+@pytest.mark.parametrize(
+    ("seconds", "num_steps", "window", "num_windows"),
+    [
+        # Four take a tenth of a second, and ten windows are more than 20 steps.
+        (0.03, 20, 4, 10),
+        (0.03, 400, 4, 100),
+        (0.2, 20, 1, 20),
+    ],
+)
+def test_windows_are_long_enough(clock, seconds, num_steps, window, num_windows):
+    timing = time_step(_steps_of(clock, seconds), num_steps=num_steps)
+    assert timing.window == window
+    assert timing.seconds == pytest.approx([seconds] * num_windows)
+    assert timing.record("step") == pytest.approx(
+        {
+            "step_ms": 1e3 * seconds,
+            "step_ms_p10": 1e3 * seconds,
+            "step_ms_p90": 1e3 * seconds,
+            "steps": window * num_windows,
+            "window": window,
+        }
+    )
+
+
+def test_windows_are_as_long_as_asked(clock):
+    timing = time_step(_steps_of(clock, 0.001), num_steps=7, window=3)
+    assert (timing.window, len(timing.seconds)) == (3, 2)
+    assert plan_windows(lambda count: count, 2, 50) == (1, 2)
 
 
 def test_tenths_at_both_ends():

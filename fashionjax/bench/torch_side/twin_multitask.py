@@ -75,7 +75,8 @@ class MultitaskUNet(nn.Module):
         ):
             x = resize(x, skip, "nearest")
             x = conv(F.relu(torch.cat([x, norm(skip)], dim=1)))
-        x = torch.cat([resize(x, image, "nearest"), image], dim=1)
+        # As ours: joined as it is, a float32 image would make all behind it float32.
+        x = torch.cat([resize(x, image, "nearest"), image.to(x.dtype)], dim=1)
         constants = torch.cat([tags, boxes], dim=1)
         residual = self.residual2(self.norm1(F.relu(self._inject(x, constants))))
         tiled = constants[:, :, None, None].expand(-1, -1, *x.shape[2:])

@@ -99,5 +99,6 @@ class DynamicUNet(nn.Module):
             x = resize(up(x), skip, "nearest")
             x = conv(F.relu(torch.cat([x, norm(skip)], dim=1)))
         x = resize(self.final_up(x), image, "nearest")
-        x = torch.cat([x, image], dim=1)
+        # As ours: joined as it is, a float32 image would make all behind it float32.
+        x = torch.cat([x, image.to(x.dtype)], dim=1)
         return self.head(x + self.residual(x))

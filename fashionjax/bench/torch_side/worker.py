@@ -75,27 +75,55 @@ def make_step(
     image: torch.Tensor,
     label: torch.Tensor,
 ) -> tuple[Step, str]:
-    """Returns the step, and the name of its optimiser."""
+    """Returns the step, and the name of its optimiser.
+
+    What is compiled is all up to the labels or the loss: in training that and its
+    gradient are one graph each.
+    """
     autocast = torch.autocast(
         image.device.type, torch.bfloat16, enabled=options.dtype == "bfloat16"
     )
+
+    def labels_of(image: torch.Tensor) -> torch.Tensor:
+        with autocast:
+            return as_outputs(model(image))["logits"].argmax(1)
+
+    def loss_of(image: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        with autocast:
+            outputs = as_outputs(model(image))
+        return objective(outputs, label, options.classes)
+
     if options.what == "infer":
+        infer_labels = compiled(labels_of, options.compile)
 
         def infer() -> None:
-            with torch.inference_mode(), autocast:
-                as_outputs(model(image))["logits"].argmax(1)
+            with torch.inference_mode():
+                infer_labels(image)
 
         return infer, "no optimiser"
     optimizer, name = make_optimizer(model)
+    compute_loss = compiled(loss_of, options.compile)
 
     def train() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with autocast:
-            outputs = as_outputs(model(image))
-        objective(outputs, label, options.classes).backward()
+        compute_loss(image, label).backward()
         optimizer.step()
 
     return train, name
+
+
+def compiled(function: Callable, mode: str) -> Callable:
+    """The function as `torch.compile` makes it in a mode, or as it is if eager."""
+    if mode == _EAGER:
+        return function
+    made = torch.compile(function, mode=mode)
+
+    def call(*arguments: torch.Tensor) -> torch.Tensor:
+        # What the step before returned may be written over, by CUDA graphs.
+        torch.compiler.cudagraph_mark_step_begin()
+        return made(*arguments)
+
+    return call
 
 
 def run(step: Step, num_steps: int, *, cuda: bool) -> float:
@@ -108,10 +136,16 @@ def run(step: Step, num_steps: int, *, cuda: bool) -> float:
     return (time.perf_counter() - start) / num_steps
 
 
+def device_name(*, cuda: bool) -> str:
+    """What the steps run on."""
+    return f"cuda ({torch.cuda.get_device_name()})" if cuda else "cpu"
+
+
 def parse() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", choices=tuple(TWINS), required=True)
+    parser.add_argument("--device", choices=("cuda", "cpu"), required=True)
     parser.add_argument("--what", choices=("train", "infer"), default="train")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--compile", default=_EAGER)
@@ -123,32 +157,35 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Answers each line with the seconds of a step, after a line about itself."""
     options = parse()
+    cuda = options.device == "cuda"
+    if cuda and not torch.cuda.is_available():
+        sys.exit(
+            f"error: {version()} of {sys.executable} sees no CUDA device, and the other"
+            " side runs on one"
+        )
     start = time.perf_counter()
     torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True
     # As jax computes float32 on GPUs.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    cuda = torch.cuda.is_available()
-    device = "cuda" if cuda else "cpu"
     size = (options.height, options.width)
     model = build(options.model, options.classes, size)
-    model = model.to(device, memory_format=torch.channels_last)
-    image = torch.randn(options.batch, 3, *size, device=device)
+    model = model.to(options.device, memory_format=torch.channels_last)
+    image = torch.randn(options.batch, 3, *size, device=options.device)
     image = image.contiguous(memory_format=torch.channels_last)
-    label = torch.randint(options.classes, (options.batch, *size), device=device)
+    shape = (options.batch, *size)
+    label = torch.randint(options.classes, shape, device=options.device)
     hello = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "flops": count_flops(model, image[:1]),
         "version": version(),
     }
     model.train(options.what == "train")
-    if options.compile != _EAGER:
-        model = torch.compile(model, mode=options.compile)
     step, optimizer = make_step(model, options, image, label)
     run(step, _WARM_UP, cuda=cuda)
     hello |= {
-        "settings": f"{device}, channels_last, {options.dtype}, {optimizer}, TF32 on,"
-        f" cudnn.benchmark, {options.threads} threads",
+        "settings": f"{device_name(cuda=cuda)}, channels_last, {options.dtype},"
+        f" {optimizer}, TF32 on, cudnn.benchmark, {options.threads} threads",
         "start_seconds": time.perf_counter() - start,
     }
     print(json.dumps(hello), flush=True)
