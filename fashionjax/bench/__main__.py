@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_crf(commands)
     _add_input(commands)
     _add_e2e(commands)
+    _add_run(commands)
     _add_page(commands)
     return parser
 
@@ -72,7 +73,7 @@ def _command(commands: Any, name: str, description: str) -> argparse.ArgumentPar
 
 
 def _measuring(
-    commands: Any, name: str, description: str, *, steps: int, window: int
+    commands: Any, name: str, description: str, *, steps: int, window: int | None = None
 ) -> argparse.ArgumentParser:
     command = _command(commands, name, description)
     default = "default: %(default)s"
@@ -82,11 +83,14 @@ def _measuring(
     command.add_argument(
         "--steps", type=parse_count, default=steps, help=f"that count; {default}"
     )
+    window_default = (
+        default if window else "default: as many as take 0.1 s, ten times at least"
+    )
     command.add_argument(
         "--window",
         type=parse_count,
         default=window,
-        help=f"steps between two readings of the clock; {default}",
+        help=f"steps between two readings of the clock; {window_default}",
     )
     return command
 
@@ -167,7 +171,6 @@ def _add_train(commands: Any) -> None:
         " does not change, and tells its share of the machine's ceilings, its memory"
         " and what compiling it took.",
         steps=50,
-        window=5,
     )
     _add_model(command, batch="4")
 
@@ -179,7 +182,6 @@ def _add_infer(commands: Any) -> None:
         "Times a model from bytes to labels. Latencies are those of single calls that"
         " are waited for, images a second those of calls one behind another.",
         steps=100,
-        window=10,
     )
     _add_model(command, batch="1,4")
     _add_fold(command)
@@ -195,7 +197,6 @@ def _add_peer(commands: Any) -> None:
         " the same number of parameters and FLOPs. torch's has its images as normalised"
         " floats; ours begins with bytes.",
         steps=20,
-        window=1,
     )
     _add_model(command, batch="4")
     _add_what(command)
@@ -243,7 +244,6 @@ def _add_scale(commands: Any) -> None:
         " same, and counts what they tell each other. On virtual CPU devices"
         " (JAX_NUM_CPU_DEVICES=8) only the counts are told: they share the processors.",
         steps=50,
-        window=5,
     )
     _add_model(command, batch="4")
     command.add_argument("--devices", type=parse_count, help="the most; default: all")
@@ -256,9 +256,8 @@ def _add_curves(commands: Any) -> None:
         "Times what grows with one thing, all else the same: the training step and its"
         " memory with the images of a batch, their area or the classes; the reading of"
         " batches with the CPU cores; the start of a run up to its first step, phase by"
-        " phase, with the examples of the training split (drawn figures).",
+        " phase, with the examples of the training split (its own, over and over).",
         steps=10,
-        window=2,
     )
     command.add_argument(
         "--what",
@@ -304,7 +303,6 @@ def _add_metrics(commands: Any) -> None:
         "metrics",
         "Times the confusion matrix of a batch, which every evaluation step counts.",
         steps=50,
-        window=5,
     )
     command.add_argument("--batch", type=list_of(parse_count), default="16")
     command.add_argument("--size", type=parse_size, default="288x192")
@@ -421,6 +419,17 @@ def _add_e2e(commands: Any) -> None:
     )
     command.add_argument("--threads", type=parse_count, help="default: the config's")
     command.add_argument("--workers", type=parse_index, help="default: the config's")
+
+
+def _add_run(commands: Any) -> None:
+    command = _command(
+        commands,
+        "run",
+        "Tells the scores on test of a run that is finished, as a row among the others."
+        " Times nothing.",
+    )
+    command.add_argument("workdir", type=Path, help="the run's folder")
+    command.add_argument("--out", type=Path, metavar="FILE.jsonl")
 
 
 def _add_page(commands: Any) -> None:

@@ -27,6 +27,7 @@ from fashionjax.bench.page import write_page
 from fashionjax.bench.peer import measure_peer
 from fashionjax.bench.profile import measure_profile
 from fashionjax.bench.results import Row, read_results, report
+from fashionjax.bench.run import read_scores
 from fashionjax.bench.scale import device_counts, measure_scale
 from fashionjax.bench.startup import measure_startup
 from fashionjax.bench.train import measure_step, measure_train
@@ -232,13 +233,19 @@ def _set_data(config: ConfigDict, **options: Any) -> None:
         config.data.update({key: value})
 
 
-def _input(options: argparse.Namespace) -> Iterator[Measurement]:
+def _load_to_read(options: argparse.Namespace) -> ConfigDict:
+    """The config, every photo decoded each time that it comes, as in a first epoch."""
     config = _load(options)
+    if "cache" in config.data:
+        config.data.cache = False
+    return config
+
+
+def _input(options: argparse.Namespace) -> Iterator[Measurement]:
+    config = _load_to_read(options)
     config.batch_size = options.batch or config.batch_size
     _set_data(config, data_dir=options.data_dir, resized=options.resized)
     config.data.image_size = options.size or config.data.image_size
-    if "cache" in config.data:
-        config.data.cache = False
     configs = _of_examples(config, options.examples)
     for threads, workers, own in itertools.product(
         options.threads, options.workers, configs
@@ -287,7 +294,7 @@ def _curve_of_steps(
 def _curve_of_input(
     options: argparse.Namespace, values: list[int]
 ) -> Iterator[Measurement]:
-    config = _load(options)
+    config = _load_to_read(options)
     for cores in values:
         yield _once(measure_reading, config, cores, num_batches=options.steps)
 
@@ -295,10 +302,14 @@ def _curve_of_input(
 def _curve_of_startup(
     options: argparse.Namespace, values: list[int]
 ) -> Iterator[Measurement]:
-    config = _load(options)
+    config = _load_to_read(options)
     config.data.input = options.input or config.data.input
-    for own in _of_examples(config, values):
-        yield lambda own=own: measure_startup(own)
+    for examples in values:
+        yield lambda examples=examples: measure_startup(config, examples)
+
+
+def _run(options: argparse.Namespace) -> Iterator[Measurement]:
+    yield _once(read_scores, options.workdir)
 
 
 _SETTING = {"batch": "batch_size", "area": "image_size", "classes": "num_classes"}
@@ -333,4 +344,5 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], Iterator[Measurement]]] = 
     "crf": _crf,
     "input": _input,
     "e2e": _e2e,
+    "run": _run,
 }

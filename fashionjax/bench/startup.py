@@ -5,6 +5,7 @@
 # pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,9 +13,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_collections import ConfigDict
+
+if TYPE_CHECKING:  # what a run imports is part of what is measured
+    from fashionjax.data.dataset import Source
 
 PHASES = {
     "python_s": "interpreter",
@@ -30,11 +34,14 @@ PHASES = {
 """Keys of a row, in the order of a run, and what happens meanwhile."""
 
 
-def measure_startup(config: ConfigDict) -> Iterator[dict[str, Any]]:
+def measure_startup(config: ConfigDict, examples: int) -> Iterator[dict[str, Any]]:
     """Starts a run twice in processes of their own, up to the first step.
 
     Args:
-        config: The whole config; nothing pretrained.
+        config: The whole config; nothing pretrained, nothing frozen.
+        examples: Examples of the training split: the first of its own, or all of them
+            over and over. Reading so many takes what it takes; drawing or finding so
+            many different ones is no part of a start.
 
     Yields:
         What was measured, by name, with no program compiled before ("cold") and with
@@ -45,11 +52,12 @@ def measure_startup(config: ConfigDict) -> Iterator[dict[str, Any]]:
     """
     config = ConfigDict(config.to_dict())
     config.model.pretrained = "none"
+    config.freeze.num_epochs = 0.0
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.json"
         file.write_text(config.to_json())
         for cache in ("cold", "warm"):
-            seconds = _start(file, Path(folder) / "cache")
+            seconds = _start(file, Path(folder) / "cache", examples)
             yield {
                 "model": config.model.name,
                 "dataset": config.data.name,
@@ -58,13 +66,15 @@ def measure_startup(config: ConfigDict) -> Iterator[dict[str, Any]]:
                 "input": config.data.input,
                 "threads": config.data.num_threads,
                 "cache": cache,
+                "examples": examples,
                 **seconds,
                 "total_s": sum(seconds[name] for name in PHASES),
             }
 
 
-def _start(config: Path, cache: Path) -> dict[str, float]:
-    words = [f"--config={config}", f"--cache={cache}", f"--started={time.time()}"]
+def _start(config: Path, cache: Path, examples: int) -> dict[str, float]:
+    words = [f"--config={config}", f"--cache={cache}", f"--examples={examples}"]
+    words.append(f"--started={time.time()}")
     done = subprocess.run(
         [sys.executable, "-m", "fashionjax.bench.startup", *words],
         stdout=subprocess.PIPE,
@@ -74,6 +84,20 @@ def _start(config: Path, cache: Path) -> dict[str, float]:
     if done.returncode:
         raise ValueError(f"a start ended with status {done.returncode}; it said why")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Repeated:
+    """So many examples of a split, all of its own over and over."""
+
+    source: "Source"
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.source[index % len(self.source)]
 
 
 class _Watch:
@@ -95,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--cache", required=True)
+    parser.add_argument("--examples", type=int, required=True)
     parser.add_argument("--started", type=float, required=True)
     options = parser.parse_args(arguments)
     watch = _Watch(options.started)
@@ -103,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import jax
 
     from fashionjax.compilation_cache import use_compilation_cache
-    from fashionjax.train.loop import open_run
+    from fashionjax.train.run import open_run
     from fashionjax.train.state import init_state
 
     watch.end("import_s")
@@ -113,6 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = ConfigDict(json.loads(options.config.read_text()))
     with tempfile.TemporaryDirectory() as workdir:
         run = open_run(config, Path(workdir))
+    train = _Repeated(run.dataset.sources["train"], options.examples)
+    sources = {**run.dataset.sources, "train": train}
+    dataset = dataclasses.replace(run.dataset, sources=sources)
+    run = dataclasses.replace(
+        run, dataset=dataset, input=dataclasses.replace(run.input, dataset=dataset)
+    )
     watch.end("open_s")
     state = init_state(run.init, jax.random.key(config.seed), run.mesh)
     jax.block_until_ready(state)
@@ -129,8 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     jax.block_until_ready(train_step(state, batch, jax.random.key(config.seed + 1)))
     watch.end("step_s")
     feed.close()
-    num_examples = len(run.dataset.sources["train"])
-    print(json.dumps({"examples": num_examples, **watch.seconds}))
+    own = len(train.source)
+    print(
+        json.dumps({"distinct_examples": min(own, options.examples), **watch.seconds})
+    )
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ def test_reading_is_a_row_for_each_way(capsys):
         assert row["size"] == "64x64"
         assert row["images_per_second"] > 0
         assert row["to_device_gb_s"] > 0
+        # Whole waves of a batch a thread, and not too few.
+        assert row["batches"] == 8 * row["threads"]
 
 
 @pytest.mark.usefixtures("drawn")
@@ -90,14 +92,16 @@ def test_reading_is_a_curve_over_cores(capsys):
 @pytest.mark.slow
 @pytest.mark.usefixtures("drawn")
 def test_a_start_is_measured_phase_by_phase(capsys):
-    words = ("--what=startup", "--values=30", "--config=x", "--input=resident")
+    # The split has 32: some come again.
+    words = ("--what=startup", "--values=40", "--config=x", "--input=resident")
     status, rows, _ = _run(capsys, "curves", *words)
     assert status == 0
     assert [(row["cache"], row["examples"]) for row in rows] == [
-        ("cold", 30),
-        ("warm", 30),
+        ("cold", 40),
+        ("warm", 40),
     ]
     for row in rows:
+        assert row["distinct_examples"] == 32
         assert row["input"] == "resident"
         assert all(row[phase] >= 0 for phase in PHASES)
         assert row["total_s"] == pytest.approx(sum(row[phase] for phase in PHASES))
