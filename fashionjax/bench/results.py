@@ -36,6 +36,7 @@ _SHOWN: Mapping[str, Sequence[str]] = {
         "step_ms",
         "operations",
         "busy_share",
+        "named_share",
         "graph_launches",
         "convolution",
         "product",

@@ -77,6 +77,30 @@ def test_shares_add_up_and_overlaps_count_once():
     }
 
 
+def test_kernels_of_a_graph_may_have_no_names():
+    """They count as work, and shares are of what has a name."""
+    events = [
+        Event("cudnn-conv.1", 0, 600),
+        Event("", 600, 150),
+        Event("call.7", 800, 250),
+    ]
+    trace = Trace(events, 2, are_kernels=True)
+    row = summarize(trace, read_operations(GPU), num_steps=1)
+    assert (row["operations"], row["graph_launches"]) == (3, 2)
+    assert row["step_ms"] == 0.00105
+    assert row["busy_share"] == pytest.approx(1000 / 1050)
+    assert row["named_share"] == 0.6
+    assert row["convolution"] == 1
+
+
+@pytest.mark.parametrize("events", [[], [Event("", 0, 500)]])
+def test_a_graph_without_any_name_tells_its_launches(events):
+    row = summarize(Trace(events, 4, are_kernels=True), read_operations(GPU), 2)
+    assert row["graph_launches"] == 2
+    assert row.get("operations") == (0.5 if events else None)
+    assert "convolution" not in row
+
+
 def test_a_program_without_its_operations_is_refused():
     with pytest.raises(ValueError, match="none of the program's operations"):
         summarize(Trace([Event("other", 0, 1)], 0), read_operations(GPU), 1)
