@@ -16,8 +16,18 @@ import jaxlib
 _VARIABLES = ("XLA_FLAGS", "GLIBC_TUNABLES", "NVIDIA_TF32_OVERRIDE")
 
 
+TF32 = "TF32"
+"""What a GPU makes of float32 in products and convolutions, 10 bits of fraction."""
+
+_FIRST_WITH_TF32 = 8
+"""NVIDIA's compute capability, its first number."""
+
+
 def environment() -> dict[str, str | int]:
-    """Returns all that is needed to repeat a measurement: versions, flags, device."""
+    """Returns all that is needed to repeat a measurement: versions, flags, device.
+
+    `matmul_precision` is what float32 is multiplied as.
+    """
     device = jax.devices()[0]
     kind = device.device_kind
     return {
@@ -29,13 +39,37 @@ def environment() -> dict[str, str | int]:
         "cudnn": _cudnn(),
         "jax": jax.__version__,
         "jaxlib": jaxlib.__version__,
-        "matmul_precision": str(
-            getattr(jax.config, "jax_default_matmul_precision")  # noqa: B009 (hidden)
-        ),
+        "matmul_precision": _matmul_precision(device),
+        "host_cpu": _host_cpu(),
+        "host_cores": os.cpu_count() or 0,
         "revision": _revision(),
         "command": shlex.join(["python", "-m", "fashionjax.bench", *sys.argv[1:]]),
         **{name: os.environ.get(name, "") for name in _VARIABLES},
     }
+
+
+def _matmul_precision(device: jax.Device) -> str:
+    """JAX's option where it is set, else what the device does by itself."""
+    chosen = getattr(jax.config, "jax_default_matmul_precision")  # noqa: B009 (hidden)
+    if chosen is not None:
+        return str(chosen)
+    # "9.0"; other makers have other words.
+    first = str(getattr(device, "compute_capability", "")).partition(".")[0]
+    has_tf32 = first.isdecimal() and int(first) >= _FIRST_WITH_TF32
+    if has_tf32 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
+        return TF32
+    return "float32" if device.platform in ("cpu", "gpu") else "default"
+
+
+@functools.cache
+def _host_cpu() -> str:
+    """The processor's name as the system tells it; empty if it does not."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
+    return next(names, "").strip()
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The page of a file of rows: bars, rooflines, cost curves and every row's command."""
+"""The page of a file of rows: bars, curves, tables and every row's command."""
 
 import base64
 import html
@@ -8,8 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fashionjax.bench.charts import Bars, Chart, Curves, Roofline, draw
+from fashionjax.bench.environment import TF32
+from fashionjax.bench.hlo_ops import KINDS, PASSES
 from fashionjax.bench.results import Row
 from fashionjax.bench.startup import PHASES
+from fashionjax.bench.tables import Table, markup, tables_of
 from fashionjax.report.markup import document, picture, section
 from fashionjax.report.theme import DARK, LIGHT
 
@@ -44,20 +47,25 @@ def write_page(rows: Sequence[Row], file: Path) -> None:
         raise ValueError("there are no rows to draw")
     of_device: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        of_device[row["device"], str(row.get("dtype", ""))].append(row)
+        of_device[row["device"], _type(row)].append(row)
     body = ["<header><h1>Benchmark</h1></header>"]
-    for (device, dtype), own in of_device.items():
-        where = ", ".join(filter(None, (device, dtype)))
-        body += [
-            _figure(title, note, chart, where) for title, note, chart in charts_of(own)
-        ]
+    for of, own in of_device.items():
+        where = ", ".join(filter(None, of))
+        body += [_section(*drawn, where) for drawn in charts_of(own)]
     body.append(_all_rows(rows))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(document("Benchmark", "\n".join(filter(None, body))), "utf-8")
 
 
-Drawn = tuple[str, str, Chart]
+Drawn = tuple[str, str, Chart | Table]
 """Title, a sentence about it, and what to draw."""
+
+
+def _type(row: Row) -> str:
+    """The type of the computation; some GPUs do not multiply float32 as such."""
+    dtype = str(row.get("dtype", ""))
+    by = row.get("matmul_precision")
+    return f"{dtype} by {TF32}" if (dtype, by) == ("float32", TF32) else dtype
 
 
 def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
@@ -72,19 +80,26 @@ def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
     of_command: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_command[row["bench"]].append(row)
-    for command, title in (("train", "Training"), ("infer", "Inference")):
+    yield from tables_of("run", of_command["run"])
+    yield from tables_of("ceilings", of_command["ceilings"])
+    for command, title, by in (
+        ("train", "Training", ("batch",)),
+        ("infer", "Inference", ("batch", "fold")),
+    ):
         measured = of_command[command]
         if not measured:
             continue
-        yield _bars(measured, title, "images_per_second", "images a second")
+        yield _bars(measured, title, "images_per_second", "images a second", by=by)
         yield _bars(
             measured,
             f"{title}: share of the tuned estimate",
             "tuned_share",
             "1 is what a well tuned library would take, by the model's own layers",
             line=1.0,
+            by=by,
         )
         yield _roofline(measured, f"{title} under the roofline")
+    yield from _profiles(of_command["profile"])
     yield from _curves(of_command["curves"])
     if of_command["peer"]:
         yield _bars(
@@ -113,6 +128,8 @@ def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
             by=("threads", "workers"),
             of="dataset",
         )
+    for command in ("scale", "augment", "metrics", "crf"):
+        yield from tables_of(command, of_command[command])
 
 
 def _bars(
@@ -151,6 +168,24 @@ def _roofline(rows: Sequence[Row], title: str) -> Drawn:
     )
     note = "Arithmetic a byte that XLA moves, and arithmetic a second that was reached"
     return title, note, chart
+
+
+def _profiles(rows: Sequence[Row]) -> Iterable[Drawn]:
+    """Parts of the time of each step, and tables; of several rows of one the last."""
+    bars = {
+        f"{row['model']} {row['size']}, {row['what']} {row['batch']}": row
+        for row in rows
+        # Without a CUDA graph's operations nothing is known of it but times.
+        if KINDS[0] in row
+    }
+    for names, title in ((KINDS, "operations"), (PASSES, "passes")):
+        if bars:
+            series = {
+                name: [100 * row[name] for row in bars.values()] for name in names
+            }
+            chart = Bars("% of the operations' time", list(bars), series, stacked=True)
+            yield f"Where the time goes: {title}", "All of a step is 100 %", chart
+    yield from tables_of("profile", rows)
 
 
 def _curves(rows: Sequence[Row]) -> Iterable[Drawn]:
@@ -230,8 +265,10 @@ def _named(name: str, value: object) -> str:
     return str(value) if name in ("model", "dataset", "size") else f"{name} {value}"
 
 
-def _figure(title: str, note: str, chart: Chart, where: str) -> str:
-    light, dark = (_data_uri(draw(chart, theme)) for theme in (LIGHT, DARK))
+def _section(title: str, note: str, drawn: Chart | Table, where: str) -> str:
+    if isinstance(drawn, Table):
+        return section(title, f"{where}. {note}.", markup(drawn))
+    light, dark = (_data_uri(draw(drawn, theme)) for theme in (LIGHT, DARK))
     figure = f"<figure>{picture(light, dark, title)}</figure>"
     figure = f'<div class="charts">{figure}</div>'
     return section(title, f"{where}. {note}.", figure)

@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fashionjax.bench import __main__ as command
-from fashionjax.bench import ceilings, peer
+from fashionjax.bench import ceilings, commands, environment, peer
 from fashionjax.bench.commands import COMMANDS
 from fashionjax.bench.cores import only_cores
 from fashionjax.bench.cost import Machine, read_cost
 from fashionjax.bench.models import MODELS, Setting
 from fashionjax.bench.peer import Worker, summarize
+from fashionjax.config_files import load_config
+from fashionjax.train.summary import write_run_config
 from tests.train.toy import toy
 
 TORCH_SIDE = pathlib.Path(peer.__file__).parent / "torch_side"
@@ -50,9 +52,10 @@ def fake_torch(monkeypatch, tmp_path):
     return write
 
 
-def _run(capsys, *arguments):
-    size = ("--size=16x8", "--classes=3", "--steps=2")
-    status = command.main([*arguments, *size])
+def _run(capsys, name, *arguments):
+    short = ("--size=16x8", "--classes=3", "--steps=2")
+    window = () if "--what=input" in arguments else ("--window=1",)
+    status = command.main([name, *short, *window, *arguments])
     return status, capsys.readouterr()
 
 
@@ -126,7 +129,28 @@ def test_inference_has_latencies(capsys, fold):
     assert row["fold"] == fold
     assert row["params"] == 143
     assert 0 < row["latency_ms_p50"] <= row["latency_ms_p99"]
+    assert isinstance(row["compile_cached"], bool)
     assert row["gflop_image"] == pytest.approx(read_cost(toy(), (16, 8)).flops / 1e9)
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("what", ["train", "infer"])
+def test_the_peak_is_not_that_of_the_ceilings(capsys, monkeypatch, what):
+    calls = []
+
+    def machine(dtype):
+        calls.append(f"ceilings of {dtype}")
+        return Machine(flops=1e9, bytes=1e9)
+
+    def device_memory():
+        calls.append("peak")
+        return {"peak_mib": 7.0}
+
+    monkeypatch.setattr("fashionjax.bench.bounds.machine", machine)
+    monkeypatch.setattr(f"fashionjax.bench.{what}.device_memory", device_memory)
+    _, printed = _run(capsys, what, "--batch=2")
+    assert _rows(printed)[0]["peak_mib"] == 7
+    assert calls == ["peak", "ceilings of float32"]
 
 
 @pytest.mark.usefixtures("toys")
@@ -144,7 +168,17 @@ def test_the_peer_is_timed_by_turns(fake_torch, capsys, what):
     assert 0 < row["ratio_min"] <= row["ratio"] <= row["ratio_max"]
     assert row["size"] == "16x8"
     given = set(row["torch_settings"].split())
-    assert {f"--what={what}", "--compile=default", "--threads=3"} <= given
+    # The device that jax has, not torch's own choice.
+    assert {"--device=cpu", "--compile=default", "--threads=3"} <= given
+    assert f"--what={what}" in given
+
+
+@pytest.mark.usefixtures("toys")
+def test_torch_runs_where_jax_does(fake_torch, capsys, monkeypatch):
+    fake_torch(143)
+    monkeypatch.setattr(peer.jax, "default_backend", lambda: "gpu")
+    _, printed = _run(capsys, "peer")
+    assert "--device=cuda" in _rows(printed)[0]["torch_settings"].split()
 
 
 @pytest.mark.usefixtures("toys")
@@ -226,6 +260,61 @@ def test_wrong_values_of_a_curve_are_told(capsys, words, message):
     status, printed = _run(capsys, "curves", *words)
     assert status == 1
     assert message in printed.err
+
+
+@pytest.mark.parametrize("words", [("input",), ("curves", "--what=input")])
+def test_photos_are_decoded_each_time(monkeypatch, words):
+    """As a first epoch does, and not taken from memory."""
+    read = []
+
+    def measure(config, *_, **__):
+        read.append(config.data.cache)
+        return {}
+
+    monkeypatch.setattr(commands, "measure_input", measure)
+    monkeypatch.setattr(commands, "measure_reading", measure)
+    config = str(pathlib.Path(__file__).parents[2] / "configs/unet.py:ccp")
+    options = command._parser().parse_args([*words, f"--config={config}"])
+    for measurement in COMMANDS[options.command](options):
+        list(measurement())
+    assert set(read) == {False}
+
+
+def test_rows_tell_the_host_and_what_float32_is(monkeypatch):
+    row = environment.environment()
+    assert row["host_cores"] == os.cpu_count()
+    assert row["matmul_precision"] == "float32"
+
+    class Gpu:
+        platform = "gpu"
+        compute_capability = "9.0"
+
+    assert environment._matmul_precision(Gpu()) == "TF32"
+    monkeypatch.setattr(Gpu, "compute_capability", "7.5")
+    assert environment._matmul_precision(Gpu()) == "float32"
+    monkeypatch.setattr(Gpu, "compute_capability", "8.0")
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    assert environment._matmul_precision(Gpu()) == "float32"
+
+
+def test_the_scores_of_a_run_are_a_row(capsys, tmp_path):
+    config = load_config("unet")
+    write_run_config(tmp_path, config.to_dict())
+    metrics = {"mean_iou": 0.5, "mask_iou": None, "iou/dress": 0.4}
+    record = {"num_classes": 9, "step": 70, "num_images": 10, "metrics": metrics}
+    record["chose_checkpoint"] = False
+    (tmp_path / "eval-test").mkdir()
+    (tmp_path / "eval-test/metrics.json").write_text(json.dumps(record))
+    assert command.main(["run", str(tmp_path)]) == 0
+    (row,) = _rows(capsys.readouterr())
+    assert (row["bench"], row["model"], row["dataset"]) == ("run", "unet", "synthetic")
+    assert (row["best_step"], row["mean_iou"], row["mask_iou"]) == (70, 0.5, None)
+    assert "iou/dress" not in row
+
+
+def test_a_run_without_scores_is_told(capsys, tmp_path):
+    assert command.main(["run", str(tmp_path)]) == 1
+    assert "is no run that was evaluated on test" in capsys.readouterr().err
 
 
 def test_threads_are_kept_to_some_cores():

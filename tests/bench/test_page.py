@@ -5,9 +5,12 @@ import pytest
 
 from fashionjax.bench import __main__ as command
 from fashionjax.bench.charts import Bars, Curves, Roofline, draw
+from fashionjax.bench.commands import COMMANDS
+from fashionjax.bench.hlo_ops import KINDS, PASSES
 from fashionjax.bench.page import charts_of, write_page
 from fashionjax.bench.results import read_results, table
 from fashionjax.bench.startup import PHASES
+from fashionjax.bench.tables import Table, tables_of
 from fashionjax.report.theme import DARK, LIGHT
 
 TRAIN = {
@@ -51,10 +54,28 @@ START = {
 ROWS = [
     TRAIN,
     {**TRAIN, "batch": 64, "step_ms": 15.0},
-    {**TRAIN, "bench": "infer"},
+    {**TRAIN, "bench": "infer", "fold": True},
     PEER,
-    {"bench": "ceilings", "device": "a GPU", "dtype": "float32"},
+    {
+        "bench": "ceilings",
+        "device": "a GPU",
+        "dtype": "float32",
+        "matmul_precision": "TF32",
+        "matrix_size": 8192,
+        "matmul_tflops": 400.5,
+        "copy_gb_s": 4300.0,
+    },
 ]
+PROFILE = {
+    **{name: TRAIN[name] for name in ("device", "dtype", "model", "size", "batch")},
+    "bench": "profile",
+    "what": "train",
+    "step_ms": 4.0,
+    "operations": 300.0,
+    "graph_launches": 1.0,
+}
+SHARES = dict.fromkeys((*KINDS, *PASSES), 0.125)
+LAYER = {"layer": "head", "pass": "forward", "kind": "copy", "ms": 0.5, "share": 0.1}
 
 
 def _titles(file):
@@ -72,6 +93,7 @@ def test_the_page_has_a_chart_for_each_question(tmp_path):
         "Inference: share of the tuned estimate",
         "Inference under the roofline",
         "Beside torch",
+        "Ceilings",
     ]
     text = file.read_text()
     # Pictures for light and dark pages lie in it, and it asks for nothing else.
@@ -79,6 +101,9 @@ def test_the_page_has_a_chart_for_each_question(tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "--note=&#x27;&lt;b&gt;&#x27;" in text
     assert "All 5 rows" in text
+    # float32 is not what this GPU multiplies.
+    assert "a GPU, float32 by TF32." in text
+    assert "<td>8192</td><td>400.5</td><td>4,300</td>" in text
 
 
 def test_devices_and_types_are_not_mixed(tmp_path):
@@ -120,6 +145,52 @@ def test_curves_are_over_what_was_varied():
     classes = charts["Cost: MiB planned over classes"]
     assert classes.series == {"unet-resnet34, batch 16, 288x192": [(47, 2000), (23, 7)]}
     assert not classes.proportional
+
+
+def test_folded_and_unfolded_inference_are_bars_of_their_own():
+    infer = {**TRAIN, "bench": "infer", "fold": True}
+    unfolded = {**infer, "fold": False, "images_per_second": 3000.0}
+    bars = _curves([infer, unfolded])["Inference"]
+    assert bars.series == {
+        "batch 16, fold True": [4000.0],
+        "batch 16, fold False": [3000.0],
+    }
+
+
+def test_a_profile_is_shares_and_tables():
+    graphs = {**PROFILE, "batch": 8}
+    row = {**PROFILE, **SHARES, "busy_share": 0.9, "slowest": [LAYER] * 5}
+    charts = _curves([row, graphs])
+    assert list(charts) == [
+        "Where the time goes: operations",
+        "Where the time goes: passes",
+        "What a device does in a step",
+        "Slowest layers",
+    ]
+    bars = charts["Where the time goes: operations"]
+    assert bars.groups == ["unet-resnet34 288x192, train 16"]
+    assert bars.series == {kind: [12.5] for kind in KINDS}
+    # What a CUDA graph hides is not there.
+    busy = charts["What a device does in a step"]
+    assert [row[busy.names.index("busy")] for row in busy.rows] == ["0.9", "–"]
+    assert (
+        charts["Slowest layers"].rows
+        == [["unet-resnet34", "16", "head", "forward", "copy", "0.5", "0.1"]] * 3
+    )
+
+
+@pytest.mark.parametrize("name", [*COMMANDS])
+def test_every_command_is_on_the_page(name):
+    """By its rows' keys, which its own tests know, or by its table's."""
+    charted = {"train", "infer", "peer", "profile", "curves", "input", "e2e"}
+    assert name in charted or list(tables_of(name, [{"batch": 1, "model": "a"}]))
+
+
+def test_of_equal_rows_of_a_table_the_last_counts():
+    rows = [{"batch": 16, "confusion_ms": ms} for ms in (1.0, 2.5)]
+    ((_, _, table_of_rows),) = tables_of("metrics", rows)
+    # Nor is there a column of what no row has.
+    assert table_of_rows == Table(["batch", "ms"], [["16", "2.5"]])
 
 
 def test_one_point_is_no_curve():
