@@ -54,8 +54,8 @@ least_seconds=60
 grace_seconds=50
 results=$out/results.jsonl
 
-stages=(ceilings train profile infer peer-eager peer-compiled peer-infer float32 metrics crf
-  input startup e2e curves scale extunet)
+stages=(ceilings train profile infer peer-eager peer-compiled peer-graphs peer-infer
+  float32 metrics augment crf input startup e2e curves scale extunet)
 
 fail() {
   echo "error: $*" >&2
@@ -70,12 +70,12 @@ if [ -n "${REDUCED:-}" ]; then
   models=(linknet-resnet34)
   dtype=float32
   size=(--size=64x64 --steps=2 --window=1)
-  train_batches=1,2 infer_batches=1,2 peer_batch=2 least_seconds=1
+  calls=()
+  train_batches='1 2' infer_batches='1 2' peer_batch=2 least_seconds=1
   areas=(32x32 64x64) curve_batches=(1 2) class_counts=(23 59)
-  cores=(1 2) examples=(100 200) start=configs/unet.py
-  threads=1,2 input_steps=(--steps=4)
+  examples=(100 200) threads=(1 2) input_steps=(--steps=4)
   photos=synthetic e2e=(--steps=4 --window=2)
-  crf=(--batch=1 --size=60x40 --classes=5 --steps=1)
+  crf_batches=1 crf=(--size=60x40 --classes=5 --steps=1)
   ext_unet=(--config=configs/unet_ext.py:synthetic --config.data.num_examples.train=16
     --config.data.num_examples.val=8 --config.data.num_examples.test=8
     --config.num_panels=1 --config.batch_size=8 --config.eval_batch_size=8)
@@ -85,44 +85,59 @@ else
     ocrnet-hrnet_w18 panoptic_fpn-resnet34 pspnet-resnet34 linknet-resnet34
     dynamic_unet-resnet34 unet-efficientnet_lite0 fcn8s-vgg16)
   dtype=bfloat16
+  # Windows of a tenth of a second at least; see `bench train --help`.
   size=()
-  train_batches=8,16,64 infer_batches=1,16,64 peer_batch=16
+  # Enough of them for the slowest hundredth.
+  calls=(--steps=1000)
+  train_batches='8 16 64' infer_batches='1 8 16 64' peer_batch=16
   areas=(144x96 288x192 576x384 1152x768) curve_batches=(1 2 4 8 16 32 64 128)
   class_counts=(23 47 59) examples=(1000 10000 45000)
-  cores=()
+  threads=() input_steps=()
   for count in 1 2 4 8 16 32; do
-    if [ "$count" -le "$(nproc)" ]; then cores+=("$count"); fi
+    if [ "$count" -le "$(nproc)" ]; then threads+=("$count"); fi
   done
-  start=configs/unet.py:synthetic_full
-  threads=1,2,4,8,16 input_steps=()
-  photos=ccp_full e2e=()
+  photos=ccp_full e2e=(--steps=600 --window=50)
   # Photos and classes as in the document that has a CRF.
-  crf=(--batch=1,8,32 --size=600x400 --classes=25)
+  crf_batches='1 8 32' crf=(--size=600x400 --classes=25)
   ext_unet=(--config=configs/unet_ext.py:ccp_full
-    --config.model.pretrained="$pretrained"
-    ${raw_dir:+--config.data.raw_dir="$raw_dir"})
+    --config.model.pretrained="$pretrained")
 fi
+
+# What one row compiled the next ones read, and one that ran out of time gets on where
+# it was. Those that tell what compiling takes have a folder of their own.
+export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$out/cache}
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+# Of three quarters, JAX's own, a large batch would miss the rest.
+export XLA_PYTHON_CLIENT_MEM_FRACTION=${XLA_PYTHON_CLIENT_MEM_FRACTION:-.92}
 
 # Measures the row $1 by the command that follows, unless that was done.
 row() {
-  local mark=$out/done/$1 failure=$out/failed/$1 status=0 start=$SECONDS
+  local mark=$out/done/$1 failure=$out/failed/$1 status=0 start=$SECONDS left
   shift
   if [ -n "$dry_run" ]; then
     printf '%q ' "$@" | sed 's/ $//'
     echo
     return
   fi
-  if [ -e "$mark" ]; then return; fi
+  # Once a stage is out of time, the rest of it is the next call's.
+  if [ "$ended" = 75 ] || [ -e "$mark" ]; then return; fi
   if [ -e "$failure" ]; then
-    failed=1
+    ended=1
     return
   fi
-  local left=$((limit - SECONDS))
-  [ "$left" -ge "$least_seconds" ] || out_of_time
+  left=$((limit - SECONDS))
+  if [ "$left" -lt "$least_seconds" ]; then
+    out_of_time
+    return
+  fi
   echo "+ $*"
-  # The status of a command that ran out of time is its own, which may be 75.
-  timeout --signal=TERM --preserve-status --kill-after="$grace_seconds" "$left" "$@" \
-    || status=$?
+  # The status of a command that ran out of time is its own, which may be 75. It is
+  # waited for in the background, where the shell hears signals meanwhile.
+  timeout --signal=TERM --preserve-status --kill-after="$grace_seconds" "$left" "$@" &
+  child=$!
+  wait "$child" || status=$?
+  child=''
   case $status in
     0) mkdir -p "$(dirname "$mark")" && touch "$mark" ;;
     # A training run that saved itself.
@@ -131,17 +146,37 @@ row() {
       # A row that began late may have the whole of the next stage's time.
       if [ "$SECONDS" -ge "$limit" ] && [ "$start" -ge "$least_seconds" ]; then
         out_of_time
+      else
+        echo "$stage: failed with status $status: $*" >&2
+        mkdir -p "$(dirname "$failure")" && touch "$failure"
+        ended=1
       fi
-      echo "$stage: failed with status $status: $*" >&2
-      mkdir -p "$(dirname "$failure")" && touch "$failure"
-      failed=1
       ;;
   esac
 }
 
 out_of_time() {
   echo "$stage: out of time; the same command goes on"
-  exit 75
+  ended=75
+}
+
+# Leaves out what cannot be measured here, for the reason $1.
+skip() {
+  if [ "$ended" = 75 ]; then return; fi
+  echo "$stage: skipped: $1" >&2
+  ended=1
+}
+
+# On Ctrl-C and SIGTERM: ends the row, which training needs a while for, and then this
+# script with the status $1. A second signal does not wait.
+stop() {
+  trap - INT TERM
+  if [ -n "$child" ]; then
+    echo "$stage: stopping; the same command goes on" >&2
+    kill "$child" 2>/dev/null || true
+    wait "$child" || true
+  fi
+  exit "$1"
 }
 
 # The row $1: the command $2 of the benchmark with the words that follow.
@@ -151,31 +186,65 @@ bench() {
   row "$name" "$python" -m fashionjax.bench "$command" "$@" --out="$results"
 }
 
-# The row $1: the command $2 on each model, with the words that follow.
+# Rows NAME/MODEL-BATCH: the command $2 on each model and each of the batches $3, with
+# the words that follow. A process each: none begins anew what another has done, and
+# where one finds no memory the others have theirs.
 each_model() {
-  local name=$1 command=$2 model
-  shift 2
+  local name=$1 command=$2 batches=$3 model batch
+  shift 3
   for model in "${models[@]}"; do
-    bench "$name/$model" "$command" --model="$model" "$@" ${size[@]+"${size[@]}"}
+    for batch in $batches; do
+      bench "$name/$model-$batch" "$command" --model="$model" --batch="$batch" "$@" \
+        ${size[@]+"${size[@]}"}
+    done
   done
 }
 
 peer() {
-  each_model "$1" peer --batch="$peer_batch" --dtype="$dtype" \
-    --torch_python="$torch_python" "${@:2}"
+  each_model "$1" peer "$peer_batch" --dtype=$dtype --torch_python="$torch_python" \
+    "${@:2}"
+}
+
+# Whether the peers can run; asked once.
+torch_found=''
+has_torch() {
+  local code='import torch, torchvision, timm, segmentation_models_pytorch'
+  if [ -n "$dry_run" ]; then return; fi
+  if [ -z "${REDUCED:-}" ]; then
+    code+='; assert torch.cuda.is_available(), "torch sees no GPU"'
+  fi
+  if [ -z "$torch_found" ]; then
+    torch_found=no
+    if "$torch_python" -c "$code"; then torch_found=yes; fi
+  fi
+  [ "$torch_found" = yes ]
+}
+
+# Whether there is Clothing Co-Parsing; prepares it where it was not.
+has_photos() {
+  if [ -n "${REDUCED:-}" ]; then return; fi
+  row photos "$python" -m fashionjax.data prepare ccp ${raw_dir:+--raw="$raw_dir"}
+  if [ -z "$dry_run" ] && [ ! -e "$out/done/photos" ]; then
+    skip "no Clothing Co-Parsing; RAW_DIR names its folder"
+    return 1
+  fi
 }
 
 run_stage() {
-  local model=unet-resnet34 area graphs
+  local model=unet-resnet34 value graphs
   local steps=(${size[@]+"${size[@]:1}"})
+  if [[ $stage == peer-* ]] && ! has_torch; then
+    skip "$torch_python has no torch for this; TORCH_PYTHON names one that has"
+    return
+  fi
   case $stage in
     ceilings)
       bench ceilings/bfloat16 ceilings --dtype=bfloat16
       bench ceilings/float32 ceilings --dtype=float32
       ;;
-    train) each_model train train --batch=$train_batches --dtype=$dtype ;;
+    train) each_model train train "$train_batches" --dtype=$dtype ;;
     profile)
-      each_model profile profile --batch="$peer_batch" --dtype=$dtype
+      each_model profile profile "$peer_batch" --dtype=$dtype
       # Whether steps are captured in CUDA graphs; XLA has none in a profile otherwise.
       graphs=--xla_enable_command_buffers_during_profiling=true
       [ -z "${REDUCED:-}" ] || graphs=''
@@ -183,41 +252,64 @@ run_stage() {
         --batch="$peer_batch" --dtype=$dtype ${size[@]+"${size[@]}"}
       ;;
     infer)
-      each_model infer infer --batch=$infer_batches --dtype=$dtype
-      each_model infer-unfolded infer --batch=1,$peer_batch --dtype=$dtype --no-fold
+      each_model infer infer "$infer_batches" --dtype=$dtype ${calls[@]+"${calls[@]}"}
+      each_model infer-unfolded infer "1 $peer_batch" --dtype=$dtype --no-fold \
+        ${calls[@]+"${calls[@]}"}
       ;;
-    peer-eager) peer peer-eager --window=5 --steps=50 ;;
-    peer-compiled) peer peer-compiled --window=5 --steps=50 --compile ;;
+    peer-eager) peer peer-eager ;;
+    peer-compiled) peer peer-compiled --compile ;;
+    peer-graphs) peer peer-graphs --compile=reduce-overhead ;;
     peer-infer)
-      peer peer-infer --window=10 --steps=100 --what=infer
-      peer peer-infer-compiled --window=10 --steps=100 --what=infer --compile
+      peer peer-infer --what=infer
+      peer peer-infer-compiled --what=infer --compile
+      peer peer-infer-graphs --what=infer --compile=reduce-overhead
       ;;
-    float32) each_model float32 train --batch=$peer_batch --dtype=float32 ;;
-    metrics) bench metrics metrics --batch=16,64 --classes=25,59 \
-      ${size[@]+"${size[@]}"} ;;
-    crf) bench crf crf "${crf[@]}" ${crf_python:+--peer_python="$crf_python"} ;;
+    float32) each_model float32 train "$peer_batch" --dtype=float32 ;;
+    metrics)
+      for value in "${class_counts[@]}"; do
+        bench "metrics/$value" metrics --batch=$peer_batch --classes="$value" \
+          ${size[@]+"${size[@]}"}
+      done
+      ;;
+    augment) bench augment augment --model=extunet --batch="$peer_batch" \
+      --step_batch="$peer_batch" --dtype=$dtype ${size[@]+"${size[@]}"} ;;
+    crf)
+      for value in $crf_batches; do
+        bench "crf/$value" crf --batch="$value" "${crf[@]}" \
+          ${crf_python:+--peer_python="$crf_python"}
+      done
+      ;;
     input)
-      bench input/drawn input --config=configs/unet.py:synthetic_full \
-        --threads=$threads ${input_steps[@]+"${input_steps[@]}"}
-      bench input/photos input --config=configs/unet.py:$photos --threads=$threads \
-        ${raw_dir:+--raw_dir="$raw_dir"} ${input_steps[@]+"${input_steps[@]}"}
+      for value in "${threads[@]}"; do
+        bench "input/drawn-$value" input --config=configs/unet.py:synthetic_full \
+          --threads="$value" ${input_steps[@]+"${input_steps[@]}"}
+      done
+      if has_photos; then
+        for value in "${threads[@]}"; do
+          bench "input/photos-$value" input --config=configs/unet.py:$photos \
+            --threads="$value" ${input_steps[@]+"${input_steps[@]}"}
+        done
+      fi
       ;;
     startup)
-      for count in "${examples[@]}"; do
-        for input in stream resident; do
-          bench "startup/$count-$input" curves --what=startup --values="$count" \
-            --config=$start --input=$input
+      if has_photos; then
+        for value in "${examples[@]}"; do
+          for input in stream resident; do
+            bench "startup/$value-$input" curves --what=startup --values="$value" \
+              --config=configs/unet.py:$photos --input=$input
+          done
         done
-      done
+      fi
       ;;
     e2e)
-      for config in unet unet_ext segnet; do
-        for input in stream resident; do
-          bench "e2e/$config-$input" e2e --config="configs/$config.py:$photos" \
-            --input=$input --dtype=$dtype ${raw_dir:+--raw_dir="$raw_dir"} \
-            ${e2e[@]+"${e2e[@]}"}
+      if has_photos; then
+        for config in unet unet_ext segnet; do
+          for input in stream resident; do
+            bench "e2e/$config-$input" e2e --config="configs/$config.py:$photos" \
+              --input=$input --dtype=$dtype "${e2e[@]}"
+          done
         done
-      done
+      fi
       ;;
     curves)
       for value in "${curve_batches[@]}"; do
@@ -226,28 +318,37 @@ run_stage() {
       done
       for value in "${areas[@]}"; do
         bench "curves/area-$value" curves --what=area --values="$value" \
-          --model=$model --batch=$peer_batch --dtype=$dtype ${steps[@]+"${steps[@]}"}
+          --model=$model --batch="$peer_batch" --dtype=$dtype ${steps[@]+"${steps[@]}"}
       done
       for value in "${class_counts[@]}"; do
         bench "curves/classes-$value" curves --what=classes --values="$value" \
-          --model=$model --batch=$peer_batch --dtype=$dtype ${size[@]+"${size[@]}"}
+          --model=$model --batch="$peer_batch" --dtype=$dtype \
+          ${size[@]+"${size[@]}"}
       done
-      for value in "${cores[@]}"; do
-        bench "curves/cores-$value" curves --what=input --values="$value" \
-          --config=configs/unet.py:$photos ${raw_dir:+--raw_dir="$raw_dir"} \
-          ${input_steps[@]+"${input_steps[@]}"}
-      done
+      if has_photos; then
+        for value in "${threads[@]}"; do
+          bench "curves/cores-$value" curves --what=input --values="$value" \
+            --config=configs/unet.py:$photos ${input_steps[@]+"${input_steps[@]}"}
+        done
+      fi
       ;;
     scale)
-      bench scale/overlapped scale --model=$model --batch=$peer_batch --dtype=$dtype \
-        ${size[@]+"${size[@]}"}
+      bench scale/overlapped scale --model=$model --batch="$peer_batch" \
+        --dtype=$dtype ${size[@]+"${size[@]}"}
       # The same without what several GPUs are compiled with.
       XLA_FLAGS="${XLA_FLAGS:-} --xla_gpu_enable_latency_hiding_scheduler=false" \
-        bench scale/plain scale --model=$model --batch=$peer_batch --dtype=$dtype \
+        bench scale/plain scale --model=$model --batch="$peer_batch" --dtype=$dtype \
         ${size[@]+"${size[@]}"}
       ;;
-    extunet) row extunet "$python" -m fashionjax.main "${ext_unet[@]}" \
-      --workdir="$out/extunet" ;;
+    extunet)
+      if has_photos; then
+        row extunet "$python" -m fashionjax.main "${ext_unet[@]}" \
+          --workdir="$out/extunet"
+        if [ -n "$dry_run" ] || [ -e "$out/done/extunet" ]; then
+          bench extunet-scores run "$out/extunet"
+        fi
+      fi
+      ;;
     *) fail "unknown stage $stage; allowed are ${stages[*]}" ;;
   esac
 }
@@ -268,7 +369,7 @@ draw_page() {
   "$python" -m fashionjax.bench page "$results" --out="$out/bench.html"
 }
 
-dry_run=''
+dry_run='' stage='' child='' ended=0
 if [ "${1:-}" = --dry-run ]; then
   dry_run=1
   shift
@@ -287,13 +388,14 @@ done
 [ -n "$dry_run" ] || [ -n "${REDUCED:-}" ] || check_gpu
 # What failed before is tried again, once.
 [ -n "$dry_run" ] || rm -rf "$out/failed"
+trap 'stop 130' INT
+trap 'stop 143' TERM
 status=0
 for stage in "$@"; do
-  failed='' ended=0
-  # Each in a shell of its own, whose clock begins anew; several go on by themselves.
+  # A stage that is not alone goes on by itself where its time ended.
   while true; do
-    ended=0
-    (SECONDS=0 && run_stage && [ -z "$failed" ]) || ended=$?
+    ended=0 SECONDS=0
+    run_stage
     [ "$ended" = 75 ] && [ $# -gt 1 ] || break
   done
   [ -n "$dry_run" ] || draw_page

@@ -4,11 +4,14 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import subprocess
+import time
 
 import pytest
 
 from fashionjax.bench.__main__ import _parser
+from fashionjax.bench.commands import COMMANDS
 from fashionjax.bench.models import MODELS
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -39,19 +42,35 @@ def test_every_command_is_one_that_the_benchmark_takes(reduced):
         if words[2] == "fashionjax.bench":
             _parser().parse_args(words[3:])
         else:
-            assert words[:3] == ["python", "-m", "fashionjax.main"]
-    assert {words[3] for words in commands} >= {
-        "ceilings", "train", "infer", "peer", "input", "e2e", "metrics", "scale",
-        "curves", "profile", "crf",
-    }  # fmt: skip
+            assert words[2] in ("fashionjax.main", "fashionjax.data")
+    assert {words[3] for words in commands} >= {*COMMANDS}
 
 
-@pytest.mark.parametrize("stage", ["train", "infer", "peer-eager", "peer-compiled"])
-def test_every_model_has_its_row(stage):
+@pytest.mark.parametrize(
+    ("stage", "batches"),
+    [
+        ("train", (8, 16, 64)),
+        ("infer", (1, 8, 16, 64)),
+        ("peer-eager", (16,)),
+        ("peer-compiled", (16,)),
+        ("peer-graphs", (16,)),
+        ("float32", (16,)),
+    ],
+)
+def test_every_model_has_its_row_of_each_batch(stage, batches):
     text = "\n".join(map(" ".join, _commands(stage)))
-    names = re.findall(r"--model=(\S+)", text)
-    assert names[: len(MODELS)] == list(MODELS)
-    assert set(names) == set(MODELS)
+    found = re.findall(r"--model=(\S+) --batch=(\S+)", text)
+    wanted = [(model, str(batch)) for model in MODELS for batch in batches]
+    assert found[: len(wanted)] == wanted
+
+
+def test_torch_runs_eager_compiled_and_in_graphs():
+    stages = ("peer-eager", "peer-compiled", "peer-graphs")
+    modes = [
+        {word for words in _commands(stage) for word in words if "--compile" in word}
+        for stage in stages
+    ]
+    assert modes == [set(), {"--compile"}, {"--compile=reduce-overhead"}]
 
 
 def test_unknown_stages_are_refused_before_any_runs():
@@ -127,12 +146,61 @@ def test_with_a_gpu_all_is_measured(stand_in):
     assert len(log()) == 3
 
 
+def test_rows_share_what_was_compiled_and_may_use_the_whole_gpu(stand_in, tmp_path):
+    names = ("JAX_COMPILATION_CACHE_DIR", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+    code = "; ".join(f'echo "${name}" >>{tmp_path}/log' for name in names)
+    variables, log = stand_in(code)
+    unset = dict.fromkeys(names, "")
+    assert _run("ceilings", **variables | unset).returncode == 0
+    assert log()[1:3] == [f"{tmp_path}/out/cache", ".92"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "stages", "message"),
+    [
+        ("import torch", ("peer-eager", "peer-infer"), "has no torch for this"),
+        ("prepare ccp", ("e2e", "extunet"), "no Clothing Co-Parsing; RAW_DIR names"),
+    ],
+)
+def test_what_lacks_is_asked_for_once_and_told_once_a_stage(
+    stand_in, asked, stages, message
+):
+    variables, log = stand_in(
+        f'[[ $* != *default_backend* ]] || echo gpu\n[[ $* != *"{asked}"* ]]'
+    )
+    done = _run(*stages, "ceilings", **variables | {"REDUCED": ""})
+    assert done.returncode == 1
+    assert sum(asked in line for line in log()) == 1
+    told = [line for line in done.stderr.splitlines() if "skipped" in line]
+    assert [line.split(":")[0] for line in told] == list(stages)
+    assert all(message in line for line in told)
+    assert "ceilings" in log()[-1]
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_the_row_and_then_the_script(stand_in, tmp_path, name, status):
+    note = f"echo saved >>{tmp_path}/log"
+    variables, log = stand_in(f"trap '{note}; exit 75' TERM\nsleep 30 &\nwait")
+    script = str(ROOT / "launch/bench_gpu.sh")
+    # pytest may have been started where Ctrl-C is not heard.
+    command = ["env", "--default-signal=INT", "bash", script, "ceilings", "metrics"]
+    with subprocess.Popen(command, env=os.environ | variables) as process:
+        while not log():
+            time.sleep(0.01)
+        # Python as the row has it takes longer to hear signals.
+        time.sleep(0.2)
+        process.send_signal(getattr(signal, name))
+        assert process.wait(timeout=20) == status
+    assert len(log()) == 2
+    assert log()[-1] == "saved"
+
+
 def test_what_was_measured_is_skipped(stand_in):
     variables, log = stand_in("")
     assert _run("ceilings", **variables).returncode == 0
     assert len(log()) == 2
-    assert _run("ceilings", "metrics", **variables).returncode == 0
-    assert ["metrics" in line for line in log()[2:]] == [True]
+    assert _run("ceilings", "augment", **variables).returncode == 0
+    assert ["augment" in line for line in log()[2:]] == [True]
 
 
 def test_a_row_that_fails_leaves_the_others(stand_in):
