@@ -58,7 +58,7 @@ def _matmul_precision(device: jax.Device) -> str:
     has_tf32 = first.isdecimal() and int(first) >= _FIRST_WITH_TF32
     if has_tf32 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
         return TF32
-    return "float32" if device.platform in ("cpu", "gpu") else "default"
+    return "default" if device.platform == "tpu" else "float32"
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from fashionjax.config_files import load_config
 from fashionjax.train.summary import write_run_config
 from tests.train.toy import toy
 
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 TORCH_SIDE = pathlib.Path(peer.__file__).parent / "torch_side"
 FAKE_WORKER = """
 import json, sys
@@ -32,10 +33,22 @@ for line in sys.stdin:
 
 @pytest.fixture
 def toys(monkeypatch):
-    """A toy for every model, on a machine of round numbers."""
+    """A toy for every model, on a machine of round numbers; what was measured of it."""
+    measured = []
+
+    def machine(dtype):
+        measured.append(f"ceilings of {dtype}")
+        return Machine(flops=1e9, bytes=1e9)
+
+    def device_memory():
+        measured.append("peak")
+        return {"peak_mib": 7.0}
+
     monkeypatch.setattr(Setting, "build", lambda self: toy())  # noqa: ARG005
-    machine = Machine(flops=1e9, bytes=1e9)
-    monkeypatch.setattr("fashionjax.bench.bounds.machine", lambda dtype: machine)  # noqa: ARG005
+    monkeypatch.setattr("fashionjax.bench.bounds.machine", machine)
+    for what in ("train", "infer"):
+        monkeypatch.setattr(f"fashionjax.bench.{what}.device_memory", device_memory)
+    return measured
 
 
 @pytest.fixture
@@ -94,8 +107,7 @@ def test_an_unknown_model_is_told_before_any_is_measured(capsys):
     assert "unknown model 'resnet1'; allowed are " + ", ".join(MODELS) in printed.err
 
 
-@pytest.mark.usefixtures("toys")
-def test_training_is_a_row_for_each_batch(capsys, tmp_path):
+def test_training_is_a_row_for_each_batch(toys, capsys, tmp_path):
     file = tmp_path / "results" / "rows.jsonl"
     status, printed = _run(
         capsys, "train", "--batch=2,4", "--seed=3", "--window=1", f"--out={file}"
@@ -115,13 +127,15 @@ def test_training_is_a_row_for_each_batch(capsys, tmp_path):
     assert row["tuned_share"] == pytest.approx(row["tuned_ms"] / row["step_ms"])
     assert row["tuned_ms"] > row["roofline_ms"] >= row["flop_bound_ms"]
     assert row["planned_mib"] > 0
+    # The peak is not that of the ceilings, which take memory as well.
+    assert row["peak_mib"] == 7
+    assert toys == 2 * ["peak", "ceilings of float32"]
     for name in ("jax", "jaxlib", "device", "revision", "command", "XLA_FLAGS"):
         assert name in row
 
 
-@pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("fold", [True, False])
-def test_inference_has_latencies(capsys, fold):
+def test_inference_has_latencies(toys, capsys, fold):
     options = ("--batch=1", "--window=2", "--fold" if fold else "--no-fold")
     status, printed = _run(capsys, "infer", *options)
     (row,) = _rows(printed)
@@ -130,27 +144,8 @@ def test_inference_has_latencies(capsys, fold):
     assert row["params"] == 143
     assert 0 < row["latency_ms_p50"] <= row["latency_ms_p99"]
     assert isinstance(row["compile_cached"], bool)
+    assert toys == ["peak", "ceilings of float32"]
     assert row["gflop_image"] == pytest.approx(read_cost(toy(), (16, 8)).flops / 1e9)
-
-
-@pytest.mark.usefixtures("toys")
-@pytest.mark.parametrize("what", ["train", "infer"])
-def test_the_peak_is_not_that_of_the_ceilings(capsys, monkeypatch, what):
-    calls = []
-
-    def machine(dtype):
-        calls.append(f"ceilings of {dtype}")
-        return Machine(flops=1e9, bytes=1e9)
-
-    def device_memory():
-        calls.append("peak")
-        return {"peak_mib": 7.0}
-
-    monkeypatch.setattr("fashionjax.bench.bounds.machine", machine)
-    monkeypatch.setattr(f"fashionjax.bench.{what}.device_memory", device_memory)
-    _, printed = _run(capsys, what, "--batch=2")
-    assert _rows(printed)[0]["peak_mib"] == 7
-    assert calls == ["peak", "ceilings of float32"]
 
 
 @pytest.mark.usefixtures("toys")
@@ -273,8 +268,8 @@ def test_photos_are_decoded_each_time(monkeypatch, words):
 
     monkeypatch.setattr(commands, "measure_input", measure)
     monkeypatch.setattr(commands, "measure_reading", measure)
-    config = str(pathlib.Path(__file__).parents[2] / "configs/unet.py:ccp")
-    options = command._parser().parse_args([*words, f"--config={config}"])
+    config = f"--config={CONFIGS / 'unet.py'}:ccp"
+    options = command._parser().parse_args([*words, config])
     for measurement in COMMANDS[options.command](options):
         list(measurement())
     assert set(read) == {False}
@@ -298,7 +293,7 @@ def test_rows_tell_the_host_and_what_float32_is(monkeypatch):
 
 
 def test_the_scores_of_a_run_are_a_row(capsys, tmp_path):
-    config = load_config("unet")
+    config = load_config(str(CONFIGS / "unet.py"))
     write_run_config(tmp_path, config.to_dict())
     metrics = {"mean_iou": 0.5, "mask_iou": None, "iou/dress": 0.4}
     record = {"num_classes": 9, "step": 70, "num_images": 10, "metrics": metrics}

@@ -101,7 +101,7 @@ def test_relative_paths_are_those_of_the_caller(tmp_path):
     assert {
         f"--torch_python={tmp_path}/../torch/python",
         "--peer_python=python3",
-        f"--config.data.raw_dir={tmp_path}/photos",
+        f"--raw={tmp_path}/photos",
         f"--out={tmp_path}/out/results.jsonl",
         f"--workdir={tmp_path}/out/extunet",
     } <= options
@@ -109,7 +109,7 @@ def test_relative_paths_are_those_of_the_caller(tmp_path):
 
 def test_reduced_runs_have_no_photos():
     done = _run("--dry-run", "all", PYTHON="python", RAW_DIR="photos", REDUCED="1")
-    assert "raw_dir" not in done.stdout
+    assert "--raw" not in done.stdout
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_with_a_gpu_all_is_measured(stand_in):
 
 
 def test_rows_share_what_was_compiled_and_may_use_the_whole_gpu(stand_in, tmp_path):
-    names = ("JAX_COMPILATION_CACHE_DIR", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+    names = ("JAX_COMPILATION_CACHE_DIR", "XLA_CLIENT_MEM_FRACTION")
     code = "; ".join(f'echo "${name}" >>{tmp_path}/log' for name in names)
     variables, log = stand_in(code)
     unset = dict.fromkeys(names, "")
