@@ -101,9 +101,8 @@ def make_page(
         _figures(
             "Told in advance",
             "Photo, truth, and the prediction with nothing told, with all classes of"
-            " the image told, and told of one class that it is not there: of those that"
-            " are not, the one with the most pixels. Of the first"
-            f" {NUM_SEARCHED} test images those that gain most.",
+            " the image told, and with one that is not there ruled out, the one of most"
+            f" pixels. Of the first {NUM_SEARCHED} test images those that gain most.",
             told,
             _grid,
         ),
