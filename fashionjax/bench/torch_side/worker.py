@@ -80,18 +80,17 @@ def make_step(
     What is compiled is all up to the labels or the loss: in training that and its
     gradient are one graph each.
     """
-    autocast = torch.autocast(
-        image.device.type, torch.bfloat16, enabled=options.dtype == "bfloat16"
-    )
+    device, classes = image.device.type, options.classes
+    bfloat16 = options.dtype == "bfloat16"
 
     def labels_of(image: torch.Tensor) -> torch.Tensor:
-        with autocast:
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
             return as_outputs(model(image))["logits"].argmax(1)
 
     def loss_of(image: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        with autocast:
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
             outputs = as_outputs(model(image))
-        return objective(outputs, label, options.classes)
+        return objective(outputs, label, classes)
 
     if options.what == "infer":
         infer_labels = compiled(labels_of, options.compile)
