@@ -61,16 +61,15 @@ class Curves:
         unit: What the vertical axis shows.
         series: Points of each curve, by its name.
         log: Whether both axes are logarithmic, so that what is proportional is a line
-            of slope 1 and a share that does not grow shows.
-        proportional: Whether a dashed line shows the first curve's values if they were
-            proportional to what was varied, from its first point on.
+            of slope 1 and a share that does not grow shows. A dashed line shows the
+            first curve's values if they were proportional to what was varied, from its
+            first point on.
     """
 
     axis: str
     unit: str
     series: Mapping[str, Sequence[tuple[float, float]]]
     log: bool = False
-    proportional: bool = False
 
 
 Chart = Bars | Roofline | Curves
@@ -186,11 +185,10 @@ def _curves(axes: Axes, chart: Curves, theme: Theme) -> None:
     for (name, points), color in zip(chart.series.items(), colors, strict=False):
         x, y = zip(*sorted(points), strict=True)
         axes.plot(x, y, marker="o", markersize=4, color=color, label=name)
-    if chart.proportional:
+    if chart.log:
         (x0, y0), *_, (x1, _) = sorted(next(iter(chart.series.values())))
         line = axes.plot([x0, x1], [y0, y0 * x1 / x0], color=theme.muted, linewidth=1)
         line[0].set(dashes=(4, 3), label="proportional")
-    if chart.log:
         _logarithmic(axes)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     else:

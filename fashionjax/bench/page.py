@@ -99,6 +99,7 @@ def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
             by=by,
         )
         yield _roofline(measured, f"{title} under the roofline")
+        yield from tables_of(command, measured)
     yield from _profiles(of_command["profile"])
     yield from _curves(of_command["curves"])
     if of_command["peer"]:
@@ -110,6 +111,7 @@ def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
             line=1.0,
             by=("what", "torch_mode", "batch"),
         )
+        yield from tables_of("peer", of_command["peer"])
     if of_command["e2e"]:
         yield _bars(
             of_command["e2e"],
@@ -119,6 +121,7 @@ def charts_of(rows: Sequence[Row]) -> Iterable[Drawn]:
             line=0.95,
             by=("dataset", "input", "batch"),
         )
+        yield from tables_of("e2e", of_command["e2e"])
     if of_command["input"]:
         yield _bars(
             of_command["input"],
@@ -145,9 +148,8 @@ def _bars(
     """Groups of bars; of several rows of one bar the last counts."""
     values: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
-        values[", ".join(f"{k} {row[k]}" for k in by)][f"{row[of]} {row['size']}"] = (
-            row[value]
-        )
+        series_name = ", ".join(_named(key, row[key]) for key in by)
+        values[series_name][f"{row[of]} {row['size']}"] = row[value]
     groups = list(dict.fromkeys(group for own in values.values() for group in own))
     series = {
         name: [own.get(group, math.nan) for group in groups]
@@ -198,28 +200,25 @@ def _curves(rows: Sequence[Row]) -> Iterable[Drawn]:
         measured = [row | {"pixels": _pixels(row["size"])} for row in of_kind[what]]
         for value, unit in _OF_STEPS.items():
             if what == "batch" or value != "images_per_second":
-                log = what != "classes" and value != "images_per_second"
+                log = what != "classes"
                 yield from _curve(measured, varied, value, unit, log=log)
-    yield from _curve(
-        of_kind["input"], "cores", "images_per_second", "images a second read"
-    )
+    unit = "images a second read"
+    yield from _curve(of_kind["input"], "cores", "images_per_second", unit, log=True)
     if of_kind["startup"]:
         yield _phases(of_kind["startup"])
 
 
 def _curve(
-    rows: Sequence[Row], varied: str, value: str, unit: str, *, log: bool = False
+    rows: Sequence[Row], varied: str, value: str, unit: str, *, log: bool
 ) -> Iterable[Drawn]:
     """A value over what was varied, where two were measured."""
     series = _series(rows, varied, value)
     if series:
         axis = _VARIED[varied]
-        # What is divided among cores, or repeated for each image.
-        proportional = log or varied == "cores"
         notes = ["; ".join(series) if len(series) == 1 else "All else the same"]
-        if proportional:
+        if log:
             notes.append("dashed: in proportion to the first point")
-        chart = Curves(axis, unit, series, log=log, proportional=proportional)
+        chart = Curves(axis, unit, series, log=log)
         yield f"Cost: {unit} over {axis}", "; ".join(notes), chart
 
 
@@ -262,7 +261,10 @@ def _series(
 
 
 def _named(name: str, value: object) -> str:
-    return str(value) if name in ("model", "dataset", "size") else f"{name} {value}"
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    own = ("model", "dataset", "size", "what", "input")
+    return str(value) if name in own else f"{name.replace('_', ' ')} {value}"
 
 
 def _section(title: str, note: str, drawn: Chart | Table, where: str) -> str:

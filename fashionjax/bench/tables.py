@@ -48,6 +48,57 @@ _KINDS: Mapping[str, _Kind] = {
         ("matrix_size",),
         {"matmul_tflops": "product, TFLOP/s", "copy_gb_s": "copy, GB/s"},
     ),
+    "train": _Kind(
+        "Training in numbers",
+        "Shares of the ceilings and of the roofline; the largest memory; compiling with"
+        " an empty cache and with what that left",
+        ("model", "size", "batch"),
+        {
+            "step_ms": "ms a step",
+            "mfu": "MFU",
+            "roofline_share": "roofline",
+            "planned_mib": "MiB planned",
+            "peak_mib": "MiB at the peak",
+            "compile_cold_s": "compiled, s",
+            "compile_warm_s": "again, s",
+        },
+    ),
+    "infer": _Kind(
+        "Inference in numbers",
+        "Latencies are those of single calls: the median and the slowest hundredth",
+        ("model", "size", "batch", "fold"),
+        {
+            "latency_ms_p50": "ms, median",
+            "latency_ms_p99": "ms, p99",
+            "mfu": "MFU",
+            "roofline_share": "roofline",
+            "planned_mib": "MiB planned",
+            "peak_mib": "MiB at the peak",
+        },
+    ),
+    "peer": _Kind(
+        "Beside torch in numbers",
+        "The ratio is ours over torch's: the median of the turns, the least, the most",
+        ("model", "size", "batch", "what", "torch_mode"),
+        {
+            "ours_ms": "ours, ms",
+            "torch_ms": "torch's, ms",
+            "ratio": "ratio",
+            "ratio_min": "least",
+            "ratio_max": "most",
+        },
+    ),
+    "e2e": _Kind(
+        "End to end in numbers",
+        "Waiting: the share of the time in which the loop waited for a batch",
+        ("model", "dataset", "size", "batch", "input"),
+        {
+            "images_per_second": "loop, images/s",
+            "bare_images_per_second": "bare step, images/s",
+            "ratio": "ratio",
+            "data_wait": "waiting",
+        },
+    ),
     "profile": _Kind(
         "What a device does in a step",
         "Busy: the share of the time in which it did anything; named: the share of that"
@@ -136,7 +187,8 @@ def tables_of(command: str, rows: Sequence[Row]) -> Iterable[tuple[str, str, Tab
         }
         last = {tuple(row.get(key) for key in kind.keys): row for row in rows}
         cells = [[_cell(row.get(key)) for key in shown] for row in last.values()]
-        yield kind.title, kind.note, Table(list(shown.values()), cells)
+        if not shown.keys().isdisjoint(kind.values):
+            yield kind.title, kind.note, Table(list(shown.values()), cells)
     if command == "profile" and rows:
         yield _slowest(rows)
 
@@ -156,6 +208,8 @@ def _slowest(rows: Sequence[Row]) -> tuple[str, str, Table]:
 def _cell(value: object) -> str:
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
 
 
