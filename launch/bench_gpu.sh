@@ -73,8 +73,8 @@ if [ -n "${REDUCED:-}" ]; then
   calls=()
   train_batches='1 2' infer_batches='1 2' peer_batch=2 least_seconds=1
   areas=(32x32 64x64) curve_batches=(1 2) class_counts=(23 59)
-  examples=(100 200) threads=(1 2) input_steps=(--steps=4)
-  photos=synthetic e2e=(--steps=4 --window=2)
+  examples=(100) threads=(1 2) input_steps=(--steps=4)
+  photos=synthetic configs=(unet) e2e=(--steps=4 --window=2)
   crf_batches=1 crf=(--size=60x40 --classes=5 --steps=1)
   ext_unet=(--config=configs/unet_ext.py:synthetic --config.data.num_examples.train=16
     --config.data.num_examples.val=8 --config.data.num_examples.test=8
@@ -96,7 +96,7 @@ else
   for count in 1 2 4 8 16 32; do
     if [ "$count" -le "$(nproc)" ]; then threads+=("$count"); fi
   done
-  photos=ccp_full e2e=(--steps=600 --window=50)
+  photos=ccp_full configs=(unet unet_ext segnet) e2e=(--steps=600 --window=50)
   # Photos and classes as in the document that has a CRF.
   crf_batches='1 8 32' crf=(--size=600x400 --classes=25)
   ext_unet=(--config=configs/unet_ext.py:ccp_full
@@ -305,7 +305,7 @@ run_stage() {
       ;;
     e2e)
       if has_photos; then
-        for config in unet unet_ext segnet; do
+        for config in "${configs[@]}"; do
           for input in stream resident; do
             bench "e2e/$config-$input" e2e --config="configs/$config.py:$photos" \
               --input=$input --dtype=$dtype "${e2e[@]}"
