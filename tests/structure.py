@@ -48,6 +48,16 @@ def convolution_types(text: str) -> set[str]:
     return {name for line in signatures for name in re.findall(r"x([a-z]\w+)>", line)}
 
 
+def convolution_channels(text: str) -> set[int]:
+    """How many channels and features the convolutions of a lowered program have.
+
+    Args:
+        text: StableHLO of maps, kernels and results whose channels come last.
+    """
+    signatures = re.findall(r"stablehlo\.convolution\(.* : (\(.*)", text)
+    return {int(n) for line in signatures for n in re.findall(r"x(\d+)x[a-z]", line)}
+
+
 def aliased_outputs(text: str) -> dict[int, int]:
     """The arguments of a compiled program in whose memory its results lie, by result.
 

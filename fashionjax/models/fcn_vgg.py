@@ -14,6 +14,8 @@ from jaxtyping import Array, Float
 from fashionjax.constants import FIXED
 from fashionjax.nn import conv
 from fashionjax.nn.initializers import bilinear_kernel
+from fashionjax.ops.conv import conv_general_dilated
+from fashionjax.ops.conv_geometry import NHWC
 from fashionjax.ops.max_pooling import max_pool_2x2
 from fashionjax.ops.to_float32 import to_float32
 from fashionjax.types import Image, Outputs
@@ -170,12 +172,12 @@ class Upscore(nn.Module):
         taps = kernel.reshape(2, factor, 2, factor, channels, channels)
         # A pixel's second half of taps lies on the block of results after its own.
         taps = taps[::-1, :, ::-1].transpose(0, 2, 4, 1, 3, 5)
-        blocks = jax.lax.conv_general_dilated(
+        blocks = conv_general_dilated(
             x.astype(self.dtype),
             taps.reshape(2, 2, channels, -1).astype(self.dtype),
             (1, 1),
             ((1, 1), (1, 1)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            dimension_numbers=NHWC,
         )
         batch, height, width, _ = blocks.shape
         blocks = blocks.reshape(batch, height, width, factor, factor, channels)

@@ -1,11 +1,12 @@
 """Convolution of all channels with all channels, its gradients fast on CPUs too.
 
-See decisions 001, 004 and 007.
+See decisions 001, 004, 007 and 015.
 """
 
 import itertools
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,8 @@ from fashionjax.ops.conv_geometry import (
     Result,
     compiler_conv,
 )
+
+Form: TypeAlias = Callable[[Maps, Kernel], Result]
 
 _SMALL_MAP = 256
 """Output positions up to which a convolution is one matrix product on CPUs.
@@ -37,12 +40,22 @@ _MAX_STRIPS = 8
 the memory of the shifted copies, and their number the time of the compilation."""
 
 
-_ALIGNMENT = 4
 _LEAST_ALIGNED = 8
-"""On CPUs channels are padded to a multiple of 4, where there are 8 at least.
+"""Fewer channels or features than that are never padded."""
+
+_CPU_ALIGNMENT = 4
+"""On CPUs channels are padded to a multiple of 4.
 
 The compiler's kernels for odd numbers of channels are slow: 182 GF/s with 139 channels
 against 285 with 140, and half of the time from 19 to 20, gradients included.
+"""
+
+_GPU_ALIGNMENT = 8
+_LARGEST_GROWTH = 1.35
+"""On GPUs channels of half precision are padded to a multiple of 8, where channels and
+features together get at most so many times more.
+
+Tensor cores want 16 bytes at a time. XLA pads float16 alone.
 """
 
 _LARGEST_DILUTION = 2
@@ -57,9 +70,9 @@ def dense_conv(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
     """A convolution in one group.
 
     On CPUs, kernels of 1×1, small maps of many channels and wide dilations are
-    products, and so is the gradient with respect to the kernel on all larger maps;
-    elsewhere all is the compiler's own. The batch is left whole, so that a sharded one
-    stays in place.
+    products, and so is the gradient with respect to the kernel on all larger maps; on
+    GPUs, odd numbers of channels of half precision are padded; elsewhere all is the
+    compiler's own. The batch is left whole, so that a sharded one stays in place.
 
     Args:
         x: Feature maps.
@@ -69,20 +82,48 @@ def dense_conv(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
     Returns:
         Feature maps.
     """
+    plain = partial(compiler_conv, geometry=geometry)
+    on_cpu, on_gpu = _cpu_form(x, kernel, geometry), _gpu_form(x, kernel, geometry)
+    forms = {"cpu": on_cpu, "cuda": on_gpu, "rocm": on_gpu}
+    own = {platform: form for platform, form in forms.items() if form is not None}
+    if not own:
+        return plain(x, kernel)
+    return jax.lax.platform_dependent(x, kernel, **own, default=plain)
+
+
+def _cpu_form(x: Maps, kernel: Kernel, geometry: Geometry) -> Form | None:
+    """How CPUs convolve; None for the compiler's own."""
     small = is_small(x, kernel, geometry)
     one_tap = kernel.shape[:2] == (1, 1)
     if small and not one_tap and kernel.shape[2] * kernel.shape[3] < _FEW_WEIGHTS:
-        return compiler_conv(x, kernel, geometry)
+        return None
     if small or one_tap:
-        on_cpu = partial(product_conv, geometry=geometry)
-    elif _is_dilute(x, geometry):
+        return partial(product_conv, geometry=geometry)
+    if _is_dilute(x, geometry):
         shifted_after = _shifted_after(kernel, geometry)
-        on_cpu = partial(product_conv, geometry=geometry, shifted_after=shifted_after)
-    else:
-        on_cpu = partial(_aligned_conv, geometry=geometry)
-    return jax.lax.platform_dependent(
-        x, kernel, cpu=on_cpu, default=partial(compiler_conv, geometry=geometry)
+        return partial(product_conv, geometry=geometry, shifted_after=shifted_after)
+    more = _missing(kernel, _CPU_ALIGNMENT)
+    return partial(_padded, conv=partial(_conv, geometry=geometry), more=more)
+
+
+def _gpu_form(x: Maps, kernel: Kernel, geometry: Geometry) -> Form | None:
+    """How GPUs convolve; None for the compiler's own."""
+    more = _missing(kernel, _GPU_ALIGNMENT)
+    if (
+        x.dtype not in (jnp.bfloat16, jnp.float16)
+        or more == (0, 0)
+        or sum(more) > (_LARGEST_GROWTH - 1) * sum(kernel.shape[2:])
+    ):
+        return None
+    return partial(_padded, conv=partial(compiler_conv, geometry=geometry), more=more)
+
+
+def _missing(kernel: Kernel, alignment: int) -> tuple[int, int]:
+    """How many channels and features a kernel lacks to a multiple."""
+    more_in, more_out = (
+        -n % alignment if n >= _LEAST_ALIGNED else 0 for n in kernel.shape[2:]
     )
+    return more_in, more_out
 
 
 def _is_dilute(x: Maps, geometry: Geometry) -> bool:
@@ -92,17 +133,15 @@ def _is_dilute(x: Maps, geometry: Geometry) -> bool:
     return geometry.strides == (1, 1) and padded > _LARGEST_DILUTION * height * width
 
 
-def _aligned_conv(x: Maps, kernel: Kernel, geometry: Geometry) -> Result:
-    """`_conv` with as many channels and features as the compiler likes."""
+def _padded(x: Maps, kernel: Kernel, *, conv: Form, more: tuple[int, int]) -> Result:
+    """A convolution with more channels and features, all of them zeros."""
+    more_in, more_out = more
     features = kernel.shape[3]
-    more_in, more_out = (
-        -n % _ALIGNMENT if n >= _LEAST_ALIGNED else 0 for n in kernel.shape[2:]
-    )
     if more_in:
         x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, more_in)))
     if more_in or more_out:
         kernel = jnp.pad(kernel, ((0, 0), (0, 0), (0, more_in), (0, more_out)))
-    y = _conv(x, kernel, geometry)
+    y = conv(x, kernel)
     return y[..., :features] if more_out else y
 
 

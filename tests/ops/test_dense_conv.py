@@ -7,6 +7,7 @@ from fashionjax.ops import dense_conv
 from fashionjax.ops.conv import conv_general_dilated
 from fashionjax.train.sharding import by_example, make_mesh, replicated
 from tests.ops.convolutions import (
+    NHWC,
     check_equal,
     collectives,
     count_convolutions,
@@ -14,6 +15,7 @@ from tests.ops.convolutions import (
     loss,
     lowered,
 )
+from tests.structure import convolution_channels, find_indexed
 
 PADDINGS = [((1, 1), (1, 1)), ((0, 0), (0, 0)), ((2, 0), (1, 3))]
 
@@ -161,6 +163,57 @@ def test_odd_numbers_of_channels_are_padded_on_cpu_and_not_on_tpu():
     own = loss(conv_general_dilated)
     assert "tensor<1x18x17x12xf32>" in lowered(own, "cpu", x, kernel)
     assert "x12xf32>" not in lowered(own, "tpu", x, kernel)
+
+
+@pytest.mark.parametrize(
+    ("channels", "dtype", "padded"),
+    [
+        ((59, 47), jnp.bfloat16, {64, 48}),
+        ((16, 25), jnp.float16, {16, 32}),
+        ((3, 139), jnp.bfloat16, {3, 144}),
+        ((139, 9), jnp.bfloat16, {144, 16}),
+        # 1.5 times as many.
+        ((10, 11), jnp.bfloat16, {10, 11}),
+        ((59, 47), jnp.float32, {59, 47}),
+    ],
+)
+def test_channels_of_half_precision_are_padded_on_gpus_alone(channels, dtype, padded):
+    x, kernel = draw((1, 18, 17, channels[0]), (3, 3, *channels), dtype)
+    gradients = jax.grad(loss(conv_general_dilated), (0, 1))
+    for platform in ("cuda", "rocm"):
+        text = lowered(gradients, platform, x, kernel)
+        assert convolution_channels(text) == padded
+        assert find_indexed(text) == set()
+    assert convolution_channels(lowered(gradients, "tpu", x, kernel)) == set(channels)
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "strides"),
+    [((59, 47), 3, (1, 1)), ((16, 25), 1, (1, 1)), ((3, 139), 3, (2, 2))],
+)
+def test_padded_channels_change_no_bit(channels, size, strides, monkeypatch):
+    # Small integers: every sum is exact, in whichever order it is taken.
+    rng = np.random.RandomState(0)
+    shapes = (2, 6, 5, channels[0]), (size, size, *channels)
+    x, kernel = (jnp.asarray(rng.randint(-1, 2, s), jnp.bfloat16) for s in shapes)
+
+    def results(function):
+        def convolve(x, kernel):
+            padding = ((size // 2,) * 2,) * 2
+            return function(x, kernel, strides, padding, dimension_numbers=NHWC)
+
+        y, transposed = jax.vjp(convolve, x, kernel)
+        grad = jnp.arange(y.size).reshape(y.shape) % 3 - 1
+        return y, *transposed(grad.astype(y.dtype))
+
+    expected = jax.jit(lambda: results(jax.lax.conv_general_dilated))()
+    monkeypatch.setattr(
+        jax.lax, "platform_dependent", lambda *args, cuda, **_: cuda(*args)
+    )
+    actual = jax.jit(lambda: results(conv_general_dilated))()
+    for a, e in zip(actual, expected, strict=True):
+        assert a.dtype == e.dtype
+        np.testing.assert_array_equal(a.astype(np.float32), e.astype(np.float32))
 
 
 @pytest.mark.usefixtures("any_channels")

@@ -21,7 +21,12 @@ from fashionjax.train.state import abstract_state, make_init
 from fashionjax.train.step import make_train_step
 from tests.models.probing import shapes
 from tests.models.test_every_model import CLASSES, MODELS, SIZE
-from tests.structure import aliased_outputs, convolution_types, find_indexed
+from tests.structure import (
+    aliased_outputs,
+    convolution_channels,
+    convolution_types,
+    find_indexed,
+)
 from tests.train import toy
 
 TERMS = {
@@ -85,6 +90,16 @@ def test_every_convolution_of_a_step_is_in_bfloat16(name):
 def test_no_step_gathers_or_scatters(name):
     assert "stablehlo.convolution" in _lowered(name)
     assert find_indexed(_lowered(name)) == set()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_all_channels_of_a_step_suit_tensor_cores(name):
+    """Heads and tails of odd numbers of channels are padded to multiples of 8.
+
+    Fewer channels are those of images, and of kernels in groups.
+    """
+    channels = convolution_channels(_lowered(name))
+    assert {n for n in channels if n > 8 and n % 8} == set()
 
 
 # --- narrow, as compiled for eight devices -------------------------------------
