@@ -141,6 +141,7 @@ class Predictor:
         if isinstance(model, MultitaskUNet) and model.injection == "none":
             model, variables = detach_branches(model, variables)
         folded, variables = fold_batch_norm(model, variables, (1, *self.image_size, 3))
+        variables = folded.cast_kernels(variables)
         normalization = Normalization(
             **{name: tuple(value) for name, value in meta["normalization"].items()}
         )

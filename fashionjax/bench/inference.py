@@ -31,7 +31,8 @@ class Inference:
 
         Args:
             setting: What to run.
-            fold: Whether BatchNorm is folded into convolutions, as for prediction.
+            fold: Whether BatchNorm is folded into convolutions, and kernels are cast in
+                advance, as for prediction.
         """
         self.setting = setting
         model = setting.build()
@@ -46,6 +47,7 @@ class Inference:
         if fold:
             shape = (1, *setting.image_size, 3)
             folded, variables = fold_batch_norm(model, variables, shape)
+            variables = folded.cast_kernels(variables)
             apply = folded.apply
         else:
             apply = functools.partial(model.apply, train=False)

@@ -2,7 +2,8 @@
 
 In evaluation mode BatchNorm multiplies every channel by a constant and adds another.
 Where a convolution's result goes nowhere else, its kernel takes the factor in advance
-and a bias is all that is left.
+and a bias is all that is left. Kernels that a model rounds to half precision at every
+call are rounded in advance too.
 """
 
 import collections
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.typing import Dtype
 from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array, Float
@@ -28,6 +30,9 @@ Values: TypeAlias = dict[tuple[str, ...], Any]
 _CONVOLUTIONS = (nn.Conv, ConvTranspose, UpsampledConv)
 """Layers whose parameters are `kernel`, output channels last, and perhaps `bias`."""
 
+_CASTING = (nn.Conv, nn.Dense, ConvTranspose)
+"""Layers that cast their `kernel` before all else; `UpsampledConv` adds taps first."""
+
 
 @dataclasses.dataclass(frozen=True)
 class FoldedModel:
@@ -37,10 +42,12 @@ class FoldedModel:
         model: The model.
         folded: From the path of a folded BatchNorm to that of the convolution before
             it.
+        kernel_dtypes: From the path of a layer to the type that it casts its kernel to.
     """
 
     model: nn.Module
     folded: Mapping[ModulePath, ModulePath]
+    kernel_dtypes: Mapping[ModulePath, Dtype]
 
     def apply(self, variables: Mapping[str, Any], image: Image, **inputs: Any) -> Any:
         """Applies the model in evaluation mode.
@@ -55,6 +62,24 @@ class FoldedModel:
         """
         with nn.intercept_methods(self._replace_norm):
             return self.model.apply(variables, image, train=False, **inputs)
+
+    def cast_kernels(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Casts kernels in advance, where layers cast them before all else.
+
+        No bit of what the model returns changes. In half precision a call reads fewer
+        bytes, and writes no kernels.
+
+        Args:
+            variables: The folded variables.
+
+        Returns:
+            The variables; kernels that were cast are NumPy arrays.
+        """
+        values: Values = flatten_dict(variables)
+        for path, dtype in self.kernel_dtypes.items():
+            kernel = ("params", *path, "kernel")
+            values[kernel] = np.asarray(values[kernel]).astype(dtype)
+        return unflatten_dict(values)
 
     def _replace_norm(
         self,
@@ -91,7 +116,7 @@ def fold_batch_norm(
         The model, and its variables without those of the folded BatchNorms; the folded
         ones are NumPy arrays, computed in float64.
     """
-    pairs = _find_pairs(model, variables, image_shape)
+    pairs, kernel_dtypes = _read_layers(model, variables, image_shape)
     values: Values = flatten_dict(variables)
     for pair in pairs:
         factor, shift = _take_affine(values, pair)
@@ -102,7 +127,7 @@ def fold_batch_norm(
         else:
             values["params", *pair.norm, "bias"] = shift.astype(np.float32)
     folded = {pair.norm: pair.conv for pair in pairs}
-    return FoldedModel(model, folded), unflatten_dict(values)
+    return FoldedModel(model, folded, kernel_dtypes), unflatten_dict(values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,10 +159,15 @@ def _scaled(
     return (np.asarray(x, float) * factor + shift).astype(x.dtype)
 
 
-def _find_pairs(
+def _read_layers(
     model: nn.Module, variables: Mapping[str, Any], image_shape: tuple[int, ...]
-) -> list[_Pair]:
-    """Which BatchNorm follows which convolution, read off the model's trace."""
+) -> tuple[list[_Pair], dict[ModulePath, Dtype]]:
+    """Reads off the model's trace which BatchNorm follows which convolution.
+
+    Returns:
+        The pairs, and the types that layers cast their kernels to, by their paths.
+    """
+    dtypes: dict[ModulePath, Dtype] = {}
     convs: dict[str, ModulePath] = {}
     norms: dict[str, nn.BatchNorm] = {}
     calls = collections.Counter()
@@ -155,6 +185,8 @@ def _find_pairs(
             norms[name] = layer
             x, *others = args
             return method(checkpoint_name(x, name), *others, **kwargs)
+        if isinstance(layer, _CASTING) and layer.dtype is not None:
+            dtypes[layer.path] = layer.dtype
         result = method(*args, **kwargs)
         if isinstance(layer, _CONVOLUTIONS) and context.method_name == "__call__":
             calls[name] += 1
@@ -168,11 +200,12 @@ def _find_pairs(
 
     image = jax.ShapeDtypeStruct(image_shape, jnp.float32)
     jaxpr = jax.make_jaxpr(apply)(variables, image).jaxpr
-    return [
+    pairs = [
         _Pair(norms[after].path, convs[before], norms[after].epsilon)
         for before, after in _adjacent_marks(jaxpr)
         if before in convs and after in norms and calls[before] == calls[after] == 1
     ]
+    return pairs, dtypes
 
 
 def _adjacent_marks(jaxpr: Jaxpr) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fashionjax import encoders, models
 from fashionjax.inference import fold_batch_norm
-from fashionjax.nn import BatchNorm, conv
+from fashionjax.nn import BatchNorm, ConvTranspose, UpsampledConv, conv
 from tests.models.probing import shapes
 from tests.models.test_every_model import MODELS, SIZE
 
@@ -209,3 +209,49 @@ def test_bfloat16_stays_bfloat16():
     text = traced.lower(lowering_platforms=("cuda",)).as_text()
     types = re.findall(r"stablehlo\.convolution.*-> tensor<[0-9x]*x(\w+)>", text)
     assert set(types) == {"bf16"}
+
+
+class _EveryKernel(nn.Module):
+    """A layer of each kind that has a kernel, in bfloat16."""
+
+    @nn.compact
+    def __call__(self, image, *, train):
+        half = {"dtype": jnp.bfloat16}
+        x = conv(5, 3, name="conv", **half)(image)
+        x = nn.relu(BatchNorm(use_running_average=not train, name="norm", **half)(x))
+        x = UpsampledConv(4, name="upsampled", **half)(x, (66, 34), None)
+        x = ConvTranspose(6, name="tiles", **half)(x)
+        x = ConvTranspose(3, size=4, padding=1, name="overlapping", **half)(x)
+        return nn.Dense(2, name="dense", **half)(x.mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(_EveryKernel(), id="EveryKernel"),
+        *(
+            pytest.param(MODELS[name](jnp.bfloat16), id=name, marks=pytest.mark.slow)
+            for name in ("MultitaskUNet", "UNet")
+        ),
+    ],
+)
+def test_kernels_cast_in_advance_change_no_bit(model):
+    folded, variables = fold_batch_norm(model, _variables(model), IMAGE_SHAPE)
+    image = np.random.RandomState(1).normal(size=IMAGE_SHAPE).astype(np.float32)
+    outputs, sizes, casts = [], [], []
+    for given in (variables, folded.cast_kernels(variables)):
+        traced = jax.jit(folded.apply).trace(given, image)
+        # A CPU's compiler may leave out that a kernel is rounded, and rounded back.
+        exact = {"xla_allow_excess_precision": False}
+        compiled = traced.lower().compile(compiler_options=exact)
+        outputs.append(jax.tree.leaves(compiled(given, image)))
+        sizes.append(sum(x.nbytes for x in jax.tree.leaves(given)))
+        text = traced.lower(lowering_platforms=("cuda",)).as_text()
+        casts.append(len(re.findall(r"convert %arg\d+ : \(tensor<\w+xf32>\)", text)))
+    for before, after in zip(*outputs, strict=True):
+        assert np.ptp(before) > 0
+        np.testing.assert_array_equal(before, after)
+    flat = flatten_dict(variables["params"])
+    kernels = [flat[*path, "kernel"] for path in folded.kernel_dtypes]
+    assert casts[0] - casts[1] == len(kernels)
+    assert sizes[0] - sizes[1] == sum(x.nbytes for x in kernels) / 2 > 0
