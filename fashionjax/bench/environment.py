@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jaxlib
@@ -48,7 +49,7 @@ def environment() -> dict[str, str | int]:
     }
 
 
-def _matmul_precision(device: jax.Device) -> str:
+def _matmul_precision(device: Any) -> str:
     """JAX's option where it is set, else what the device does by itself."""
     chosen = getattr(jax.config, "jax_default_matmul_precision")  # noqa: B009 (hidden)
     if chosen is not None:

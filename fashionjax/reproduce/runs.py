@@ -6,7 +6,7 @@ one of them exhausts is whole again for the next.
 """
 
 # No checker knows the keys of a ConfigDict.
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
 import dataclasses
 import json

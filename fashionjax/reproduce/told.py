@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
@@ -81,7 +82,7 @@ def tell(
         targets: The truth, a batch of one.
         class_names: Names of the classes, background first.
     """
-    index = np.zeros(1, np.int32)
+    index = jnp.zeros(1, jnp.int32)
 
     def pred(prior: TruthPrior) -> UInt8[np.ndarray, "height width"]:
         return _most_probable(prior.mask(probs, prior.tell(targets, index)))
