@@ -243,24 +243,38 @@ DTYPES = {
 }
 
 ENCODERS: Mapping[str, partial[nn.Module]] = {
-    "vgg16": partial(encoders.VGG, (2, 2, 3, 3, 3)),
-    "vgg16_bn": partial(encoders.VGG, (2, 2, 3, 3, 3), batch_norm=True),
-    "vgg19": partial(encoders.VGG, (2, 2, 4, 4, 4)),
-    "vgg19_bn": partial(encoders.VGG, (2, 2, 4, 4, 4), batch_norm=True),
-    "densenet121": partial(encoders.DenseNet, (6, 12, 24, 16)),
-    "densenet169": partial(encoders.DenseNet, (6, 12, 32, 32)),
-    "resnet18": partial(encoders.ResNet, (2, 2, 2, 2)),
-    "resnet34": partial(encoders.ResNet, (3, 4, 6, 3)),
-    "resnet50": partial(encoders.ResNet, (3, 4, 6, 3), "bottleneck"),
-    "resnet101": partial(encoders.ResNet, (3, 4, 23, 3), "bottleneck"),
+    "vgg16": partial(encoders.VGG, stage_sizes=(2, 2, 3, 3, 3)),
+    "vgg16_bn": partial(encoders.VGG, stage_sizes=(2, 2, 3, 3, 3), batch_norm=True),
+    "vgg19": partial(encoders.VGG, stage_sizes=(2, 2, 4, 4, 4)),
+    "vgg19_bn": partial(encoders.VGG, stage_sizes=(2, 2, 4, 4, 4), batch_norm=True),
+    "densenet121": partial(encoders.DenseNet, stage_sizes=(6, 12, 24, 16)),
+    "densenet169": partial(encoders.DenseNet, stage_sizes=(6, 12, 32, 32)),
+    "resnet18": partial(encoders.ResNet, stage_sizes=(2, 2, 2, 2)),
+    "resnet34": partial(encoders.ResNet, stage_sizes=(3, 4, 6, 3)),
+    "resnet50": partial(encoders.ResNet, stage_sizes=(3, 4, 6, 3), block="bottleneck"),
+    "resnet101": partial(
+        encoders.ResNet, stage_sizes=(3, 4, 23, 3), block="bottleneck"
+    ),
     "resnext50_32x4d": partial(
-        encoders.ResNet, (3, 4, 6, 3), "bottleneck", groups=32, group_width=4
+        encoders.ResNet,
+        stage_sizes=(3, 4, 6, 3),
+        block="bottleneck",
+        groups=32,
+        group_width=4,
     ),
     "resnext101_32x4d": partial(
-        encoders.ResNet, (3, 4, 23, 3), "bottleneck", groups=32, group_width=4
+        encoders.ResNet,
+        stage_sizes=(3, 4, 23, 3),
+        block="bottleneck",
+        groups=32,
+        group_width=4,
     ),
     "resnext101_32x8d": partial(
-        encoders.ResNet, (3, 4, 23, 3), "bottleneck", groups=32, group_width=8
+        encoders.ResNet,
+        stage_sizes=(3, 4, 23, 3),
+        block="bottleneck",
+        groups=32,
+        group_width=8,
     ),
     "hrnet_w18": partial(encoders.HRNet, features=18),
     "hrnet_w32": partial(encoders.HRNet, features=32),

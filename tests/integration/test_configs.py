@@ -48,14 +48,42 @@ NARROW = {
 }
 """By name of the model, attributes that make it small."""
 
+ENCODERS = {
+    "resnet18": {"features": 4, "stage_sizes": (1, 1, 1, 1)},
+    "resnet34": {"features": 4, "stage_sizes": (1, 1, 1, 1)},
+    # A channel in each of the 32 groups.
+    "resnext50_32x4d": {"features": 16, "stage_sizes": (1, 1, 1, 1)},
+    "resnext101_32x4d": {"features": 16, "stage_sizes": (1, 1, 1, 1)},
+    "densenet121": {"features": 4, "stage_sizes": (1, 1, 1, 1)},
+    "densenet169": {"features": 4, "stage_sizes": (1, 1, 1, 1)},
+    "hrnet_w18": {
+        "features": 4,
+        "stem_features": 4,
+        "num_modules": (1, 1, 1),
+        "num_blocks": 1,
+    },
+}
+"""By name of the encoder the same; with all its blocks it compiles for a minute."""
+
+
+def _document(name):
+    """The document's run of a config, on photos that a test can afford."""
+    _, _, dataset = load_config(name).document_run.partition(":")
+    config = load_config(name, dataset)
+    config.data.image_size = (64, 64)
+    return config
+
 
 def _narrow(name):
     """The config of `name` at a size that a test can afford."""
-    config = load_config(name)
+    # The slim preset of `fpn` is without ResNeXt, its document's encoder.
+    config = _document(name) if name == "fpn" else load_config(name)
     config.data.image_size = (64, 64)
-    if "features" in config.model.encoder_options:
-        config.model.encoder_options.features = 4
-    config.model.update(NARROW.get(config.model.name, {}))
+    with config.unlocked():
+        if "features" in config.model.encoder_options:
+            least = ENCODERS.get(config.model.encoder, {"features": 4})
+            config.model.encoder_options.update(least)
+        config.model.update(NARROW.get(config.model.name, {}))
     return config
 
 
@@ -153,13 +181,14 @@ def test_every_config_takes_one_step_that_moves_every_parameter(name):
 def _programs():
     """Of every config what its compiled step is made from, equal ones once.
 
-    A model stands for those that differ in their encoder alone, which have tests of
-    their own; with the others a small U-Net takes the step.
+    A model stands for those that differ in their encoder alone, but for DenseNet; with
+    the others a small U-Net takes the step, and their own is traced in another test.
     """
     seen, programs = set(), {}
     for name in sorted(FILES, key=lambda name: name not in ARCHITECTURES):
         config = _narrow(name)
-        model = dict(config.model.to_dict(), encoder="", pretrained="")
+        kind = "densenet" if "densenet" in config.model.encoder else ""
+        model = dict(config.model.to_dict(), encoder=kind, pretrained="", dtype="")
         if str(model) in seen:
             with config.unlocked():
                 config.model = _narrow("unet_classic").model
@@ -168,10 +197,14 @@ def _programs():
                     if term in config.objective:
                         del config.objective[term]
         seen.add(str(model))
-        parts = [config[key] for key in ("model", "objective", "optimizer", "augment")]
-        key = (*map(str, parts), config.data.label_map)
-        programs.setdefault(key, (name, config))
+        programs.setdefault(_program(config), (name, config))
     return dict(programs.values())
+
+
+def _program(config):
+    """What the compiled step is made from, to tell programs apart."""
+    parts = [config[key] for key in ("model", "objective", "optimizer", "augment")]
+    return (*map(str, parts), config.data.label_map)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +214,8 @@ def _programs():
             name,
             config,
             id=name,
-            # An HRNet compiles for minutes.
+            # The fusions of four scales, a block between them, compile for half a
+            # minute on two cores; the parts of the whole one are traced below.
             marks=pytest.mark.long if name == "ocrnet" else pytest.mark.slow,
         )
         for name, config in _programs().items()
@@ -191,6 +225,42 @@ def test_what_every_config_sets_takes_one_step(name, config):
     loss, moved, _ = _take_a_step(config, num_devices=1, options=FAST_COMPILATION)
     assert np.isfinite(loss)
     assert name == "fcn8s" or _still(moved) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", {_program(_document(name)): name for name in reversed(FILES)}.values()
+)
+def test_the_parts_of_every_documents_run_fit(name):
+    """Its own encoder, of all blocks and of its width, is traced up to the update.
+
+    Without differentiation, most of the time of tracing a step: a narrow encoder of
+    each kind is differentiated in the test above.
+    """
+    config = _document(name)
+    experiment = builders.build_experiment(config)
+    model, objective = experiment.model, experiment.objective
+    optimizer = builders.build_optimizer(config.optimizer)
+    shape = (2, *experiment.image_size)
+
+    def trace(key):
+        raw = jnp.zeros((*shape, 3), jnp.uint8), jnp.zeros(shape, jnp.uint8)
+        image, targets = experiment.prepare(*raw, key, jnp.arange(2))
+        rngs = {"params": key, "dropout": key}
+        outputs, variables = model.init_with_output(rngs, image, train=True)
+        loss, terms = objective(outputs, targets)
+        params = variables["params"]
+        rates = {"learning_rate": jnp.float32(1e-3), "momentum": jnp.float32(0.9)}
+        state = optimizer.init(params)
+        updates, _ = optimizer.update(params, state, params, **rates)
+        return outputs.logits, loss, terms, params, updates
+
+    logits, loss, terms, params, updates = jax.eval_shape(trace, jax.random.key(0))
+    assert logits.shape == (*shape, experiment.label_map.num_classes)
+    assert logits.dtype == loss.dtype == jnp.float32
+    assert loss.shape == ()
+    assert set(terms) == {term.name for term in objective.terms}
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, updates)
 
 
 @pytest.mark.parametrize("name", FILES)
