@@ -67,7 +67,7 @@ if [ -n "${REDUCED:-}" ]; then
   raw_dir=''
   # Their speed is not looked at: compiled in a fraction of the time.
   export XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
-  models=(linknet-resnet34)
+  models=(linknet-resnet34) model=linknet-resnet34
   dtype=float32
   size=(--size=64x64 --steps=2 --window=1)
   calls=()
@@ -84,6 +84,8 @@ else
     fpn-resnext50 fpn-resnext101_32x8d deeplabv3-resnet50 deeplabv3plus-resnet50
     ocrnet-hrnet_w18 panoptic_fpn-resnet34 pspnet-resnet34 linknet-resnet34
     dynamic_unet-resnet34 unet-efficientnet_lite0 fcn8s-vgg16)
+  # Of what one model tells.
+  model=unet-resnet34
   dtype=bfloat16
   # Windows of a tenth of a second at least; see `bench train --help`.
   size=()
@@ -233,7 +235,7 @@ has_photos() {
 }
 
 run_stage() {
-  local model=unet-resnet34 value graphs
+  local value graphs
   local steps=(${size[@]+"${size[@]:1}"})
   if [[ $stage == peer-* ]] && ! has_torch; then
     skip "$torch_python has no torch for this; TORCH_PYTHON names one that has"
