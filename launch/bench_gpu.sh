@@ -75,7 +75,7 @@ if [ -n "${REDUCED:-}" ]; then
   areas=(32x32 64x64) curve_batches=(1 2) class_counts=(23 59)
   examples=(100) threads=(1 2) input_steps=(--steps=4)
   photos=synthetic configs=(unet) e2e=(--steps=4 --window=2)
-  crf_batches=1 crf=(--size=60x40 --classes=5 --steps=1)
+  crf_batches=1 crf=(--size=96x64 --classes=5 --steps=1)
   ext_unet=(--config=configs/unet_ext.py:synthetic --config.data.num_examples.train=16
     --config.data.num_examples.val=8 --config.data.num_examples.test=8
     --config.num_panels=1 --config.batch_size=8 --config.eval_batch_size=8)
