@@ -15,6 +15,9 @@ _WIDTH = 7.6
 _BAR = 0.2
 """Height of a bar in inches; text is 9 points."""
 
+_LEGEND = 118
+"""Letters that a line of the legend has room for."""
+
 _MARKERS = ("o", "s", "^")
 
 
@@ -190,7 +193,6 @@ def _curves(axes: Axes, chart: Curves, theme: Theme) -> None:
         line = axes.plot([x0, x1], [y0, y0 * x1 / x0], color=theme.muted, linewidth=1)
         line[0].set(dashes=(4, 3), label="proportional")
         _logarithmic(axes)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     else:
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
@@ -206,6 +208,7 @@ def _logarithmic(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.tick_params(which="minor", length=0)
 
 
@@ -216,7 +219,9 @@ def _colors(theme: Theme, count: int) -> Sequence[str]:
 def _legend(figure: Figure, axes: Axes, theme: Theme) -> None:
     handles, names = axes.get_legend_handles_labels()
     if len(names) > 1:
+        # Of the longest name, with its handle and the space behind it.
+        columns = max(1, min(4, _LEGEND // (6 + max(map(len, names)))))
         figure.legend(
-            handles, names, loc="outside upper left", ncols=4, frameon=False,
+            handles, names, loc="outside upper left", ncols=columns, frameon=False,
             fontsize=8.5, labelcolor=theme.ink, handlelength=1.2, columnspacing=1.2,
         )  # fmt: skip

@@ -263,7 +263,7 @@ def _series(
 def _named(name: str, value: object) -> str:
     if isinstance(value, bool):
         return name if value else f"no {name}"
-    own = ("model", "dataset", "size", "what", "input")
+    own = ("model", "dataset", "size", "what", "input", "torch_mode")
     return str(value) if name in own else f"{name.replace('_', ' ')} {value}"
 
 
