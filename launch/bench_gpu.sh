@@ -20,6 +20,10 @@
 #                 runs/bench-reduced, and RAW_DIR is not looked at
 set -euo pipefail
 
+case ${1:-} in
+  --help | -h) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; exit 0 ;;
+esac
+
 # The path $1 from the folder that this script was called in.
 from_here() {
   case $1 in
@@ -175,6 +179,8 @@ skip() {
 # script with the status $1. A second signal does not wait.
 stop() {
   trap - INT TERM
+  # A signal may come before the number of what was just started is noted.
+  child=${child:-$(jobs -p)}
   if [ -n "$child" ]; then
     echo "$stage: stopping; the same command goes on" >&2
     kill "$child" 2>/dev/null || true
@@ -379,7 +385,6 @@ if [ "${1:-}" = --dry-run ]; then
   shift
 fi
 case ${1:-} in
-  --help | -h) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; exit 0 ;;
   list) printf '%s\n' "${stages[@]}"; exit 0 ;;
   all) set -- "${stages[@]}" ;;
   '') fail "needs a stage; see --help" ;;
@@ -402,7 +407,8 @@ for stage in "$@"; do
     run_stage
     [ "$ended" = 75 ] && [ $# -gt 1 ] || break
   done
-  [ -n "$dry_run" ] || draw_page
+  # A page that fails leaves the measurements to come.
+  [ -n "$dry_run" ] || draw_page || status=1
   if [ "$ended" != 0 ]; then status=$ended; fi
 done
 exit "$status"

@@ -175,18 +175,20 @@ def _roofline(rows: Sequence[Row], title: str) -> Drawn:
 def _profiles(rows: Sequence[Row]) -> Iterable[Drawn]:
     """Parts of the time of each step, and tables; of several rows of one the last."""
     bars = {
-        f"{row['model']} {row['size']}, {row['what']} {row['batch']}": row
+        f"{row['model']} {row['size']}, {row['what']} {row['batch']}"
+        f" {row['XLA_FLAGS']}".rstrip(): row
         for row in rows
         # Without a CUDA graph's operations nothing is known of it but times.
         if KINDS[0] in row
     }
+    note = "100 %: the operations of a step whose names are known"
     for names, title in ((KINDS, "operations"), (PASSES, "passes")):
         if bars:
             series = {
                 name: [100 * row[name] for row in bars.values()] for name in names
             }
             chart = Bars("% of the operations' time", list(bars), series, stacked=True)
-            yield f"Where the time goes: {title}", "All of a step is 100 %", chart
+            yield f"Where the time goes: {title}", note, chart
     yield from tables_of("profile", rows)
 
 

@@ -103,7 +103,7 @@ _KINDS: Mapping[str, _Kind] = {
         "What a device does in a step",
         "Busy: the share of the time in which it did anything; named: the share of that"
         " work whose operation the profiler tells",
-        ("model", "batch", "size", "what"),
+        ("model", "batch", "size", "what", "XLA_FLAGS"),
         {
             "step_ms": "ms a step",
             "operations": "kernels",
@@ -128,7 +128,7 @@ _KINDS: Mapping[str, _Kind] = {
     "crf": _Kind(
         "Dense CRF",
         "Times of the batch, but for those of an image; ratio: ours over pydensecrf2's",
-        ("batch", "size", "classes"),
+        ("batch", "size", "classes", "bilateral_sxy", "bilateral_srgb"),
         {
             "build_ms": "tables, ms",
             "iterations_ms": "iterations, ms",
@@ -158,9 +158,13 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "run": _Kind(
         "Scores of finished runs",
-        "On the split test",
+        "On the split test; val: whether its images also chose the checkpoint",
         ("model", "encoder", "pretrained", "dataset", "size", "classes", "epochs"),
-        {"test_images": "images", **{name: name.replace("_", " ") for name in SCORES}},
+        {
+            "test_images": "images",
+            "test_is_val": "val",
+            **{name: name.replace("_", " ") for name in SCORES},
+        },
     ),
 }
 """By command."""
@@ -195,13 +199,21 @@ def tables_of(command: str, rows: Sequence[Row]) -> Iterable[tuple[str, str, Tab
 
 def _slowest(rows: Sequence[Row]) -> tuple[str, str, Table]:
     names = ("layer", "pass", "kind", "ms", "share")
-    last = {tuple(row[key] for key in _KINDS["profile"].keys): row for row in rows}
+    last = {
+        tuple(row.get(key) for key in _KINDS["profile"].keys): row
+        for row in rows
+        # A CUDA graph's kernels may have come without names.
+        if row.get("slowest")
+    }
     cells = [
         [row["model"], str(row["batch"]), *(_cell(layer[name]) for name in names)]
         for row in last.values()
-        for layer in row.get("slowest", ())[:_NUM_LAYERS]
+        for layer in row["slowest"][:_NUM_LAYERS]
     ]
-    note = "Of each model the three that take most time; share: of all operations'"
+    note = (
+        "Of each model the three that take most time; share: of the operations whose"
+        " names are known"
+    )
     return "Slowest layers", note, Table(("model", "batch", *names), cells)
 
 

@@ -66,7 +66,8 @@ class FoldedModel:
     def cast_kernels(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Casts kernels in advance, where layers cast them before all else.
 
-        No bit of what the model returns changes. In half precision a call reads fewer
+        No bit of what the model returns changes, but for roundings that a compiler
+        leaves out (`xla_allow_excess_precision`). In half precision a call reads fewer
         bytes, and writes no kernels.
 
         Args:

@@ -180,15 +180,18 @@ def test_what_lacks_is_asked_for_once_and_told_once_a_stage(
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_ends_the_row_and_then_the_script(stand_in, tmp_path, name, status):
     note = f"echo saved >>{tmp_path}/log"
-    variables, log = stand_in(f"trap '{note}; exit 75' TERM\nsleep 30 &\nwait")
+    ready = tmp_path / "ready"
+    variables, log = stand_in(
+        f"trap '{note}; exit 75' TERM\ntouch {ready}\nsleep 30 &\nwait"
+    )
     script = str(ROOT / "launch/bench_gpu.sh")
     # pytest may have been started where Ctrl-C is not heard.
     command = ["env", "--default-signal=INT", "bash", script, "ceilings", "metrics"]
     with subprocess.Popen(command, env=os.environ | variables) as process:
-        while not log():
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            assert time.monotonic() < deadline
             time.sleep(0.01)
-        # Python as the row has it takes longer to hear signals.
-        time.sleep(0.2)
         process.send_signal(getattr(signal, name))
         assert process.wait(timeout=20) == status
     assert len(log()) == 2
