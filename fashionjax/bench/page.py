@@ -176,7 +176,7 @@ def _profiles(rows: Sequence[Row]) -> Iterable[Drawn]:
     """Parts of the time of each step, and tables; of several rows of one the last."""
     bars = {
         f"{row['model']} {row['size']}, {row['what']} {row['batch']}"
-        f" {row['XLA_FLAGS']}".rstrip(): row
+        f" {row.get('XLA_FLAGS', '')}".rstrip(): row
         for row in rows
         # Without a CUDA graph's operations nothing is known of it but times.
         if KINDS[0] in row

@@ -124,7 +124,8 @@ def make_predict(run: Run, variables: Mapping[str, Any]) -> PredictOne:
         probs = predict(experiment.model, params, batch_stats, normalized).probs
         return probs, targets
 
-    return functools.partial(compute, jax.device_get(dict(variables)))
+    # To one device, once: a run's own may be spread over several.
+    return functools.partial(compute, jax.device_put(jax.device_get(dict(variables))))
 
 
 def _with_crf(

@@ -62,6 +62,7 @@ def test_every_model_has_its_row_of_each_batch(stage, batches):
     found = re.findall(r"--model=(\S+) --batch=(\S+)", text)
     wanted = [(model, str(batch)) for model in MODELS for batch in batches]
     assert found[: len(wanted)] == wanted
+    assert {model for model, _ in found} == set(MODELS)
 
 
 def test_torch_runs_eager_compiled_and_in_graphs():
