@@ -24,13 +24,7 @@ COMMON = {
     "checkpoint_every_steps": 0,
     "schedule__learning_rate": 1e-4,
 }
-SGD = COMMON | {
-    "optimizer__name": "sgd",
-    "schedule__name": "constant",
-    # Both follow from counts that each process makes for itself.
-    "objective__segmentation__class_weights": "enet",
-    "data__repeat_threshold": 0.5,
-}
+SGD = COMMON | {"optimizer__name": "sgd", "schedule__name": "constant"}
 
 
 def _run(folder, name, **options):
