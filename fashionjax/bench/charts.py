@@ -194,7 +194,10 @@ def _curves(axes: Axes, chart: Curves, theme: Theme) -> None:
         line[0].set(dashes=(4, 3), label="proportional")
         _logarithmic(axes)
     else:
-        axes.set_ylim(bottom=0)
+        # What hardly grows would touch the upper edge.
+        axes.set_ylim(
+            0, 1.15 * max(y for points in chart.series.values() for _, y in points)
+        )
         axes.set_xlim(left=0)
     values = sorted({x for points in chart.series.values() for x, _ in points})
     axes.set_xticks(values, [f"{value:,g}" for value in values])
