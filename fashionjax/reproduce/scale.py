@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from fashionjax.presets import MIXTURE
 from fashionjax.reproduce.table import Run, Table
+from fashionjax.train.run_config import HARMLESS
 
 SCALES = ("document", "small", "smoke")
 """The document's size and length; the presets that two CPU cores finish within the
@@ -34,30 +35,9 @@ _SMOKE: Mapping[str, Any] = {
 _SMOKE_SIDE = 64
 """The least that the drawn figures allow."""
 
-HARMLESS = frozenset(
-    {
-        "checkpoint_every_steps",
-        "data.cache",
-        "data.data_dir",
-        "data.input",
-        "data.num_threads",
-        "data.num_workers",
-        "data.raw_dir",
-        "eval.batch_mean",
-        "eval.boundary",
-        "eval.images",
-        "eval.sizes",
-        "eval.trimap",
-        "eval_batch_size",
-        "log_every_steps",
-        "num_panels",
-        "seed",
-        "spatial_shards",
-        "writers",
-    }
-)
-"""Keys that a reader may set and still compare with the document: paths, how data are
-read, what is logged and measured besides; and the seed, which no document names."""
+COMPARABLE = HARMLESS | {"seed"}
+"""Keys that a reader may set and still compare with the document, none of which names
+a seed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +60,7 @@ class Scale:
         changed = [
             f"--config.{key}={value}"
             for key, value in dict(self.overrides).items()
-            if key not in HARMLESS and not (value and key in paths)
+            if key not in COMPARABLE and not (value and key in paths)
         ]
         departures = []
         if changed:

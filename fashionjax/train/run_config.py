@@ -13,15 +13,9 @@ from ml_collections import ConfigDict
 
 from fashionjax import presets
 
-MAY_CHANGE = frozenset(
+HARMLESS = frozenset(
     {
         "checkpoint_every_steps",
-        "crf.bilateral_compat",
-        "crf.bilateral_srgb",
-        "crf.bilateral_sxy",
-        "crf.gaussian_compat",
-        "crf.gaussian_sxy",
-        "crf.num_iterations",
         "data.cache",
         "data.data_dir",
         "data.input",
@@ -34,15 +28,26 @@ MAY_CHANGE = frozenset(
         "eval.sizes",
         "eval.trimap",
         "eval_batch_size",
-        "eval_every_epochs",
         "log_every_steps",
-        "max_skipped_steps",
-        "num_epochs",
         "num_panels",
         "spatial_shards",
         "writers",
     }
 )
+"""Keys without influence on parameters and scores: paths, speed, what is logged, saved
+and measured besides."""
+
+MAY_CHANGE = HARMLESS | {
+    "crf.bilateral_compat",
+    "crf.bilateral_srgb",
+    "crf.bilateral_sxy",
+    "crf.gaussian_compat",
+    "crf.gaussian_sxy",
+    "crf.num_iterations",
+    "eval_every_epochs",
+    "max_skipped_steps",
+    "num_epochs",
+}
 """Keys that a resumed run may set anew: length, intervals, paths, speed."""
 
 
